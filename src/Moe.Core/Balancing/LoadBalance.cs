@@ -28,7 +28,7 @@ public static class LoadBalance
         var shares = decision.Assigned.Select(count => count / total).ToArray();
         var f = tensor(shares, dtype: scores.dtype, device: scores.device);
         var counted = decision.Mask is null ? scores : scores * decision.Mask.unsqueeze(-1);
-        var p = counted.sum(0) / decision.ValidTokens;
+        var p = counted.sum(dim: 0) / decision.ValidTokens;
         return scope.MoveToOuter(p.dot(f) * decision.ExpertCount);
     }
 }
