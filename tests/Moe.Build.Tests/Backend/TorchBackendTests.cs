@@ -7,15 +7,15 @@ namespace Moe.Build.Backend;
 public class TorchBackendTests
 {
     [Theory]
-    [InlineData("", "TorchSharp-cpu", "0.107.0", "0.107.0")]
+    [InlineData(null, "TorchSharp-cpu", "0.107.0", "0.107.0")]
     [InlineData("cpu", "TorchSharp-cpu", "0.107.0", "0.107.0")]
     [InlineData("cuda-12.8-win", "libtorch-cuda-12.8-win-x64", "2.10.0", "0.107.0")]
     [InlineData("cuda-12.8-linux", "libtorch-cuda-12.8-linux-x64", "2.10.0", "0.107.0")]
     [InlineData("cuda-12.1-win", "libtorch-cuda-12.1-win-x64", "2.5.1", "0.105.0")]
     public void Backend_is_one_package_and_the_TorchSharp_that_goes_with_it(
-        string backend, string package, string packageVersion, string torchSharpVersion)
+        string? backend, string package, string packageVersion, string torchSharpVersion)
     {
-        using var evaluated = Evaluate("-p:TorchBackend=" + backend);
+        using var evaluated = Evaluate(backend);
 
         Libtorch(evaluated).Should().Equal(package);
         VersionOf(evaluated, package).Should().Be(packageVersion);
@@ -26,7 +26,7 @@ public class TorchBackendTests
     public void Libraries_reference_TorchSharp_alone()
     {
         using var evaluated = Evaluate(
-            "-p:TorchBackend=cuda-12.8-linux", Path.Combine(Repository.Root, "src", "Moe.Core", "Moe.Core.csproj"));
+            "cuda-12.8-linux", Path.Combine(Repository.Root, "src", "Moe.Core", "Moe.Core.csproj"));
 
         Libtorch(evaluated).Should().BeEmpty();
         Names(evaluated, "PackageReference").Should().Contain("TorchSharp");
@@ -45,10 +45,14 @@ public class TorchBackendTests
             "error MOE0003: TorchBackend is 'rocm', which is not one of: cpu, cuda-12.8-win, cuda-12.8-linux, cuda-12.1-win.");
     }
 
-    private static JsonDocument Evaluate(string property, string? project = null) =>
-        JsonDocument.Parse(DotNet.Run(
-            Repository.Root, "msbuild", project ?? Repository.ProjectWithBackend,
-            "-getItem:PackageReference,PackageVersion", property).Succeeded());
+    private static JsonDocument Evaluate(string? backend, string? project = null)
+    {
+        string[] choice = backend is null ? [] : ["-p:TorchBackend=" + backend];
+        return JsonDocument.Parse(DotNet.Run(
+            Repository.Root,
+            ["msbuild", project ?? Repository.ProjectWithBackend, "-getItem:PackageReference,PackageVersion", .. choice])
+            .Succeeded());
+    }
 
     private static IEnumerable<string> Names(JsonDocument evaluated, string kind) =>
         evaluated.RootElement.GetProperty("Items").GetProperty(kind).EnumerateArray()

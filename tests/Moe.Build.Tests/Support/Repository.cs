@@ -13,9 +13,12 @@ internal static class Repository
 
     public static string LibtorchVersion { get; } = Metadata("LibtorchVersion");
 
+    /// <summary>The folder of TorchSharp in the package cache.</summary>
+    public static string TorchSharpPackage { get; } = Metadata("TorchSharpPackage");
+
     /// <summary>TorchSharp's library for Linux as it lies in the package, whatever system the tests run on.</summary>
     public static string TorchSharpLibrary { get; } =
-        Path.Combine(Metadata("TorchSharpPackage"), "runtimes", "linux-x64", "native", "libLibTorchSharp.so");
+        Path.Combine(TorchSharpPackage, "runtimes", "linux-x64", "native", "libLibTorchSharp.so");
 
     /// <summary>A project here that asks for a backend.</summary>
     public static string ProjectWithBackend { get; } =
