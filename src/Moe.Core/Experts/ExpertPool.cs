@@ -1,0 +1,139 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Moe.Core;
+
+/// <summary>
+/// The experts of one layer, of any kinds, in the order of their indices. Registers those that are modules, stacks those that are
+/// equal, and lets each answer its own rows.
+/// </summary>
+internal sealed class ExpertPool : nn.Module
+{
+    private readonly IExpert[] _experts;
+
+    /// <summary>Takes the experts over. Everything that could be wrong with them is checked before anything is taken.</summary>
+    public ExpertPool(string name, IReadOnlyList<IExpert> experts)
+        : base(name)
+    {
+        _experts = Stacked(experts);
+        foreach (var (module, index) in Modules().Select((module, index) => (module, index)))
+            register_module($"{index}", module);
+    }
+
+    public IReadOnlyList<IExpert> Experts => _experts;
+
+    /// <summary>Lets each expert answer its rows: rows lie grouped by expert, <paramref name="counts"/> says how many each has.</summary>
+    /// <returns>The answers [n, Dout] of the experts that have rows, in order, in the rows' type and on their device.</returns>
+    public List<Tensor> Answer(Tensor rows, IReadOnlyList<long> counts)
+    {
+        var answers = new List<Tensor>(_experts.Length + 1);
+        var slices = new Dictionary<StackedExperts, Tensor[][]>();
+        var start = 0L;
+        for (var index = 0; index < _experts.Length; index++)
+        {
+            if (counts[index] == 0)
+                continue;
+            answers.Add(Answer(index, rows.narrow(0, start, counts[index]), slices));
+            start += counts[index];
+        }
+        return answers;
+    }
+
+    /// <summary>Lets every expert answer all rows.</summary>
+    public IEnumerable<Tensor> AnswerAll(Tensor rows)
+    {
+        var slices = new Dictionary<StackedExperts, Tensor[][]>();
+        return _experts.Select((_, index) => Answer(index, rows, slices));
+    }
+
+    /// <summary>Refuses input whose type is not that of the experts' weights.</summary>
+    public void RequireType(Tensor input, string parameterName)
+    {
+        foreach (var (name, module) in named_children())
+        {
+            if (FirstWeight(module) is { } weight && weight.dtype != input.dtype)
+            {
+                throw new ArgumentException(
+                    $"Expected {parameterName} of type {weight.dtype}, as {GetName()}.{name} is, got {input.dtype}.", parameterName);
+            }
+        }
+    }
+
+    private Tensor Answer(int index, Tensor rows, Dictionary<StackedExperts, Tensor[][]> slices)
+    {
+        var expert = _experts[index];
+        var answer = expert switch
+        {
+            StackedExperts.Slice slice => slice.Stack.Recipe.Compute(
+                Bring(rows, slice.Stack.FirstWeight), SlicesOf(slice.Stack, slices)[slice.Index]),
+            nn.Module<Tensor, Tensor> module => module.call(Bring(rows, FirstWeight(module))),
+            _ => Constant(expert, rows),
+        };
+
+        // A wrong answer must not reach the others' rows: cat would accept any height.
+        if (answer is null || answer.IsInvalid || answer.dim() != 2 || answer.size(0) != rows.size(0) || answer.size(1) != expert.OutputWidth)
+        {
+            var got = answer is null ? "null" : answer.IsInvalid ? "a disposed tensor" : TensorGuard.Shape(answer);
+            throw new InvalidOperationException(
+                $"Expert {index} ({expert.GetType().Name}) must answer [{rows.size(0)}, {expert.OutputWidth}] to rows {TensorGuard.Shape(rows)}, but gave {got}.");
+        }
+        return answer.to(rows.dtype, rows.device);
+    }
+
+    private static Tensor[][] SlicesOf(StackedExperts stack, Dictionary<StackedExperts, Tensor[][]> slices)
+    {
+        if (!slices.TryGetValue(stack, out var weights))
+            slices[stack] = weights = stack.Slices();
+        return weights;
+    }
+
+    /// <summary>The answer of an expert that autograd does not know.</summary>
+    private static Tensor Constant(IExpert expert, Tensor rows)
+    {
+        using var noGrad = no_grad();
+        return expert.forward(rows.detach()) is { IsInvalid: false } answer ? answer.detach() : null!;
+    }
+
+    /// <summary>Moves rows to where the expert lives; its type was checked at the door.</summary>
+    private static Tensor Bring(Tensor rows, Tensor? weight) => weight is null ? rows : rows.to(weight.device);
+
+    private static Parameter? FirstWeight(nn.Module module) => module switch
+    {
+        StackedExperts stack => stack.FirstWeight,
+        _ => module.parameters().FirstOrDefault(parameter => TensorGuard.IsFloating(parameter.dtype)),
+    };
+
+    /// <summary>Each module once, in order of first appearance.</summary>
+    private IEnumerable<nn.Module> Modules() => _experts
+        .Select(expert => expert is StackedExperts.Slice slice ? slice.Stack : expert as nn.Module)
+        .OfType<nn.Module>()
+        .Distinct();
+
+    /// <summary>Replaces experts with equal recipes, of which there are two or more, by slices of one stack.</summary>
+    private static IExpert[] Stacked(IReadOnlyList<IExpert> experts)
+    {
+        var result = experts.ToArray();
+        var equals = experts
+            .Select((expert, index) => (Expert: expert as StackableExpert, Index: index))
+            .Where(item => item.Expert is not null)
+            .GroupBy(item => StackKey(item.Expert!))
+            .Where(group => group.Count() > 1);
+        foreach (var group in equals)
+        {
+            var stack = StackedExperts.Of([.. group.Select(item => item.Expert!)]);
+            foreach (var (item, place) in group.Select((item, place) => (item, place)))
+            {
+                result[item.Index] = stack[place];
+                item.Expert!.Dispose();
+            }
+        }
+        return result;
+    }
+
+    /// <summary>What must agree for two experts to share one tensor: mathematics, type, device, and what is trained.</summary>
+    private static object StackKey(StackableExpert expert)
+    {
+        var weights = expert.RecipeWeights;
+        return (expert.Recipe, weights[0].dtype, weights[0].device.ToString(), string.Concat(weights.Select(weight => weight.requires_grad ? '1' : '0')));
+    }
+}

@@ -1,0 +1,54 @@
+using static TorchSharp.torch;
+
+namespace Moe.Core;
+
+/// <summary>What must hold between a gate and the experts of a layer, said in one message when it does not.</summary>
+internal static class ExpertRules
+{
+    public static void Check(GatingNetwork gate, IExpert[] routed, IExpert[] shared)
+    {
+        var failures = new OptionFailures("The list of experts")
+            .Require(
+                routed.Length == gate.Options.ExpertCount,
+                $"The gate chooses among {gate.Options.ExpertCount} experts, but there are {routed.Length}.");
+        var width = routed.FirstOrDefault(expert => expert is not null)?.OutputWidth ?? 0;
+        Widths(failures, "Expert", routed, gate.Options.InputWidth, width);
+        Widths(failures, "Shared expert", shared, gate.Options.InputWidth, width);
+        Owners(failures, [.. routed, .. shared]);
+        Stacks(failures, routed);
+        Stacks(failures, shared);
+        failures.ThrowIfAny("experts");
+    }
+
+    private static void Widths(OptionFailures failures, string kind, IExpert[] experts, long input, long output)
+    {
+        foreach (var (expert, index) in experts.Select((expert, index) => (expert, index)))
+        {
+            if (expert is null)
+            {
+                failures.Require(false, $"{kind} {index} is null.");
+                continue;
+            }
+            failures
+                .Require(expert.InputWidth == input, $"{kind} {index} ({expert.GetType().Name}) takes rows of width {expert.InputWidth}, the gate of width {input}.")
+                .Require(expert.OutputWidth == output, $"{kind} {index} ({expert.GetType().Name}) gives rows of width {expert.OutputWidth}, expert 0 of width {output}.");
+        }
+    }
+
+    /// <summary>A module has one place in a layer: its gradients and its name belong to one expert.</summary>
+    private static void Owners(OptionFailures failures, IExpert[] experts)
+    {
+        var twice = experts.Where(expert => expert is nn.Module or StackedExperts.Slice).GroupBy(expert => expert).Where(group => group.Count() > 1);
+        foreach (var group in twice)
+            failures.Require(false, $"The same {group.Key.GetType().Name} is there {group.Count()} times.");
+    }
+
+    private static void Stacks(OptionFailures failures, IExpert[] experts)
+    {
+        foreach (var group in experts.OfType<StackedExperts.Slice>().GroupBy(slice => slice.Stack))
+        {
+            var present = group.Select(slice => slice.Index).Distinct().Count();
+            failures.Require(present == group.Key.Count, $"A stack of {group.Key.Count} experts must be given whole, but {present} of it are there.");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Moe.Core;
+
+/// <summary>
+/// A decision's counts as plain numbers. They are read from the device in one transfer, the only one of a forward pass:
+/// the sizes of the experts' batches must be known on the host, and the check for NaN rides along.
+/// </summary>
+internal sealed record RoutingCounts(long[] Kept, long[] Assigned, long ValidTokens, long NonFinite)
+{
+    /// <summary>Reads the counts of kept [E + 1] and made [E + 1] assignments, of valid tokens and of non-finite logits (scalars).</summary>
+    public static RoutingCounts Read(Tensor kept, Tensor assigned, Tensor validTokens, Tensor nonFinite, long assignments)
+    {
+        var experts = (int)kept.numel() - 1;
+        if (kept.device_type == DeviceType.META)
+        {
+            // A meta tensor has a shape and no values. Any split gives the same shapes, so take the even one.
+            var even = Enumerable.Range(0, experts).Select(e => assignments / experts + (e < assignments % experts ? 1 : 0)).ToArray();
+            return new RoutingCounts(even, even, assignments, 0);
+        }
+
+        using var onHost = torch.cat([kept, assigned, validTokens.reshape(1), nonFinite.reshape(1)]).cpu();
+        var numbers = onHost.data<long>().ToArray();
+        return new RoutingCounts(
+            numbers[..experts], numbers[(experts + 1)..(2 * experts + 1)], numbers[^2], numbers[^1]);
+    }
+}

@@ -1,0 +1,142 @@
+using TorchSharp.Utils;
+using static TorchSharp.torch;
+
+namespace Moe.Core;
+
+/// <summary>
+/// A mixture of experts, y(x) = Σ gᵢ(x) · fᵢ(x) over the experts the gate chooses for x (Jacobs et al. 1991; sparse: Shazeer et al. 2017, eq. 1).
+/// </summary>
+/// <remarks>
+/// <para>The way of a token: gate → dispatch → experts → combine. Tokens are gathered by expert, each expert runs once on all of its own
+/// rows, and the answers come back weighted; there is no loop over tokens, and one small read from the device a forward pass.
+/// Shared experts answer every token, with weight 1.</para>
+/// <para>Shapes: input [*, D] → output [*, Dout], same type and device. Types: Float32, Float64, BFloat16 (Float16 where torch has it).
+/// Padding gets 0, and so does a token all of whose experts were full.</para>
+/// <para>It owns gate and experts: those that are modules are registered (as <c>gate.*</c>, <c>experts.0.*</c>, …), moved, saved, trained and
+/// disposed with it. Forward passes may run on several threads at once if the experts allow it.</para>
+/// </remarks>
+public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IRoutedModule
+{
+    [ComponentName(Name = "experts")]
+    private readonly ExpertPool _experts;
+
+    [ComponentName(Name = "shared_experts")]
+    private readonly ExpertPool? _shared;
+
+    private bool _disposed;
+
+    /// <summary>Puts a layer together.</summary>
+    /// <param name="gate">Chooses among the experts.</param>
+    /// <param name="experts">
+    /// The experts, of any kinds, as many as the gate expects, all of the same input and output width. Feed-forward experts with equal
+    /// options are stored stacked (see <see cref="StackableExpert"/>).
+    /// </param>
+    /// <param name="sharedExperts">Experts that answer every token besides; null for none.</param>
+    /// <exception cref="ArgumentException">
+    /// Numbers or widths do not fit, an expert is null or there twice, or a stack is there in part. Nothing has been taken over then.
+    /// </exception>
+    public MixtureOfExperts(GatingNetwork gate, IEnumerable<IExpert> experts, IEnumerable<IExpert>? sharedExperts = null)
+        : base(nameof(MixtureOfExperts))
+    {
+        ArgumentNullException.ThrowIfNull(gate);
+        ArgumentNullException.ThrowIfNull(experts);
+        var routed = experts.ToArray();
+        var shared = sharedExperts?.ToArray() ?? [];
+        ExpertRules.Check(gate, routed, shared);
+
+        Gate = gate;
+        OutputWidth = routed[0].OutputWidth;
+        _experts = new ExpertPool("experts", routed);
+        _shared = shared.Length > 0 ? new ExpertPool("shared_experts", shared) : null;
+        RegisterComponents();
+    }
+
+    /// <summary>Chooses among the experts.</summary>
+    [field: ComponentName(Name = "gate")]
+    public GatingNetwork Gate { get; }
+
+    /// <summary>The experts in the order of their indices; those that are stored stacked show as views of their stack.</summary>
+    public IReadOnlyList<IExpert> Experts => _experts.Experts;
+
+    /// <summary>The experts that answer every token.</summary>
+    public IReadOnlyList<IExpert> SharedExperts => _shared?.Experts ?? [];
+
+    /// <summary>D.</summary>
+    public long InputWidth => Gate.Options.InputWidth;
+
+    /// <summary>Dout.</summary>
+    public long OutputWidth { get; }
+
+    /// <summary>Answers tokens that are all real.</summary>
+    /// <param name="input">[*, D], of the experts' type, on the gate's device. Not kept.</param>
+    /// <returns>[*, Dout]; the caller owns it.</returns>
+    /// <exception cref="ArgumentException">Shape, type or device is not as stated, or there is no token.</exception>
+    /// <exception cref="NonFiniteRoutingException">The gate's logits are NaN or infinite.</exception>
+    /// <exception cref="InvalidOperationException">An expert gave an answer of the wrong shape.</exception>
+    /// <exception cref="ObjectDisposedException">The layer or the input has been disposed.</exception>
+    public override Tensor forward(Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        return scope.MoveToOuter(Mix(input, mask: null).Output);
+    }
+
+    /// <summary>Answers tokens, and adds the decision to <paramref name="pass"/>, whose mask says which are real.</summary>
+    /// <inheritdoc cref="forward(Tensor)"/>
+    /// <param name="input">[*, D], of the experts' type, on the gate's device. Not kept.</param>
+    /// <param name="pass">Collects the decision.</param>
+    public Tensor forward(Tensor input, RoutingPass pass)
+    {
+        ArgumentNullException.ThrowIfNull(pass);
+        using var scope = NewDisposeScope();
+        var (output, routing) = Mix(input, pass.Mask);
+        pass.Add(this, routing);
+        return scope.MoveToOuter(output);
+    }
+
+    /// <summary>Answers tokens, and says who answered.</summary>
+    /// <inheritdoc cref="forward(Tensor)"/>
+    /// <param name="input">[*, D], of the experts' type, on the gate's device. Not kept.</param>
+    /// <param name="mask">True for real tokens, [*], Bool; null when all are. Padding is not routed, counts nowhere, and gets 0.</param>
+    /// <returns>Output and decision; the caller owns both.</returns>
+    public MixtureOutput ForwardWithRouting(Tensor input, Tensor? mask = null)
+    {
+        using var scope = NewDisposeScope();
+        var result = Mix(input, mask);
+        scope.MoveToOuter(result.Routing.Tensors.Append(result.Output));
+        return result;
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        _disposed = true;
+        base.Dispose(disposing);
+    }
+
+    /// <summary>The whole layer: gate → dispatch → experts → combine.</summary>
+    private MixtureOutput Mix(Tensor input, Tensor? mask)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        TensorGuard.Rows(input, InputWidth, nameof(input));
+        _experts.RequireType(input, nameof(input));
+        _shared?.RequireType(input, nameof(input));
+
+        var routing = Gate.Route(input, mask);
+        var tokens = input.reshape(-1, InputWidth);
+        var plan = DispatchPlan.From(routing);
+        var answers = _experts.Answer(plan.Gather(tokens), routing.Load);
+        var output = plan.Combine(answers, routing.Weights, tokens, OutputWidth);
+        if (_shared is not null)
+            output = output + Shared(tokens, routing.Mask);
+        return new MixtureOutput(output.reshape([.. input.shape[..^1], OutputWidth]), routing);
+    }
+
+    /// <summary>The sum of the shared experts' answers; 0 for padding, whatever it holds.</summary>
+    private Tensor Shared(Tensor tokens, Tensor? mask)
+    {
+        var padding = mask?.logical_not().unsqueeze(-1);
+        var answers = _shared!.AnswerAll(padding is null ? tokens : tokens.masked_fill(padding, 0));
+        var sum = answers.Aggregate((left, right) => left + right);
+        return padding is null ? sum : sum.masked_fill(padding, 0);
+    }
+}

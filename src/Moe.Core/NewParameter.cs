@@ -1,0 +1,27 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Moe.Core;
+
+/// <summary>Makes parameters that outlive the dispose scope they are made in.</summary>
+internal static class NewParameter
+{
+    /// <summary>Uniform in ±1/√fanIn, as torch's Linear begins.</summary>
+    public static Parameter Uniform(long[] shape, long fanIn, Generator? generator, Device? device, ScalarType? dtype)
+    {
+        var bound = 1 / Math.Sqrt(fanIn);
+        using var noGrad = no_grad();
+        return From(empty(shape, dtype: dtype, device: device).uniform_(-bound, bound, generator));
+    }
+
+    /// <summary>All zero.</summary>
+    public static Parameter Zeros(long[] shape, Device? device, ScalarType? dtype) => From(zeros(shape, dtype: dtype, device: device));
+
+    /// <summary>Makes <paramref name="value"/> a parameter that no scope disposes; the tensor is used up.</summary>
+    public static Parameter From(Tensor value, bool requiresGrad = true)
+    {
+        var parameter = new Parameter(value, requiresGrad);
+        parameter.DetachFromDisposeScope();
+        return parameter;
+    }
+}

@@ -1,0 +1,57 @@
+using static TorchSharp.torch;
+
+namespace Moe.Core;
+
+/// <summary>
+/// Collects the routing decisions of all mixtures in a model during one forward pass: made before it, handed through it, disposed
+/// after the backward pass.
+/// </summary>
+/// <remarks>
+/// Being an argument, it cannot go stale: a pass knows of the calls it was given to and of no others. Accumulation uses one pass a
+/// micro-batch; a forward that is run again to save memory gets none (<c>forward(input)</c>), so nothing counts twice; two threads use
+/// two passes. It owns the decisions, which survive the dispose scopes of the model. Adding is thread-safe.
+/// </remarks>
+public sealed class RoutingPass : IDisposable
+{
+    private readonly List<LayerRouting> _layers = [];
+    private bool _disposed;
+
+    /// <summary>Begins a pass.</summary>
+    /// <param name="mask">True for real tokens, Bool, shaped as the layers' inputs without their last dimension; null when all are. Not owned.</param>
+    public RoutingPass(Tensor? mask = null) => Mask = mask;
+
+    /// <summary>Which tokens are real; null when all are.</summary>
+    public Tensor? Mask { get; }
+
+    /// <summary>The decisions so far, in the order in which the layers were run.</summary>
+    public IReadOnlyList<LayerRouting> Layers => _layers;
+
+    /// <summary>Adds a decision, which the pass owns from now on.</summary>
+    /// <param name="layer">The layer that decided.</param>
+    /// <param name="decision">What it decided.</param>
+    /// <exception cref="ObjectDisposedException">The pass is over.</exception>
+    public void Add(nn.Module layer, RoutingDecision decision)
+    {
+        ArgumentNullException.ThrowIfNull(layer);
+        ArgumentNullException.ThrowIfNull(decision);
+        lock (_layers)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            foreach (var tensor in decision.Tensors)
+                tensor.DetachFromDisposeScope();
+            _layers.Add(new LayerRouting(layer, decision));
+        }
+    }
+
+    /// <summary>Ends the pass and releases its decisions.</summary>
+    public void Dispose()
+    {
+        lock (_layers)
+        {
+            _disposed = true;
+            foreach (var (_, decision) in _layers)
+                decision.Dispose();
+            _layers.Clear();
+        }
+    }
+}
