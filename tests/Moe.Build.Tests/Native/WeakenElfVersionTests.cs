@@ -1,4 +1,3 @@
-using Microsoft.Build.Framework;
 using Moe.Build.Support;
 
 namespace Moe.Build.Native;

@@ -47,8 +47,11 @@ public sealed class PackageFeed : IDisposable
         foreach (var cached in Directory.GetDirectories(Repository.PackageCache, "moe.*"))
         {
             var version = Path.Combine(cached, Version);
-            if (Directory.Exists(version))
-                Directory.Delete(version, recursive: true);
+            if (!Directory.Exists(version))
+                continue;
+            Directory.Delete(version, recursive: true);
+            if (!Directory.EnumerateFileSystemEntries(cached).Any())
+                Directory.Delete(cached);
         }
 
         folder.Dispose();
