@@ -3,7 +3,6 @@ using System.Collections.Generic;
 using System.IO;
 using System.Text;
 using Microsoft.Build.Framework;
-using Microsoft.Build.Utilities;
 
 namespace Moe.Build;
 
@@ -16,7 +15,7 @@ namespace Moe.Build;
 /// <c>GLIBCXX_3.4.32</c>, without ever calling it. The loader refuses the library for the missing version alone.
 /// MSBuild compiles this file when a project is built, against netstandard2.0; the tests compile the same file.
 /// </remarks>
-public sealed class WeakenElfVersion : Task
+public sealed class WeakenElfVersion : Microsoft.Build.Utilities.Task
 {
     /// <summary>The library as it came. It is only read.</summary>
     [Required]
@@ -73,21 +72,20 @@ public sealed class WeakenElfVersion : Task
 /// <summary>The tables of symbol versions of an ELF library of 64 bits, little endian.</summary>
 internal static class ElfVersions
 {
-    private const uint Rela = 4, Rel = 9, DynamicSymbols = 11, VersionNeeds = 0x6ffffffe, VersionOfSymbol = 0x6fffffff;
+    private const uint Relocations = 4, DynamicSymbols = 11, VersionNeeds = 0x6ffffffe, VersionOfSymbol = 0x6fffffff;
     private const int Weak = 2;
 
     /// <summary>Marks each need for the version as weak, in place, and says how many it changed.</summary>
     public static int Weaken(byte[] library, string version, string symbol)
     {
         var elf = new ElfReader(library);
-        var sections = elf.Sections();
-        var needs = sections.Find(section => section.Type == VersionNeeds)
+        var needs = elf.Sections.Find(section => section.Type == VersionNeeds)
             ?? throw new InvalidDataException("it has no section of version needs (SHT_GNU_verneed).");
 
         var changed = 0;
-        foreach (var entry in Entries(elf, needs, sections, version))
+        foreach (var entry in Entries(elf, needs, version))
         {
-            RefuseOtherUses(elf, sections, elf.Number(entry + 6, 2) & 0x7fff, version, symbol);
+            RefuseOtherUses(elf, elf.Number(entry + 6, 2) & 0x7fff, version, symbol);
             if ((library[entry + 4] & Weak) == 0)
                 changed++;
             library[entry + 4] |= Weak;
@@ -97,9 +95,9 @@ internal static class ElfVersions
     }
 
     // A section of needs is a chain of files, each with a chain of the versions wanted of it.
-    private static List<long> Entries(ElfReader elf, ElfSection needs, List<ElfSection> sections, string version)
+    private static List<long> Entries(ElfReader elf, ElfSection needs, string version)
     {
-        var names = elf.Linked(sections, needs);
+        var names = elf.Linked(needs);
         var found = new List<long>();
         var file = needs.Offset;
         for (var files = needs.Info; files > 0; files--)
@@ -119,15 +117,14 @@ internal static class ElfVersions
     }
 
     // Weak is safe only where nothing is looked up: one known symbol carries the version, and no relocation names it.
-    private static void RefuseOtherUses(
-        ElfReader elf, List<ElfSection> sections, long versionIndex, string version, string symbol)
+    private static void RefuseOtherUses(ElfReader elf, long versionIndex, string version, string symbol)
     {
-        var symbols = sections.Find(section => section.Type == DynamicSymbols);
-        var versions = sections.Find(section => section.Type == VersionOfSymbol);
+        var symbols = elf.Sections.Find(section => section.Type == DynamicSymbols);
+        var versions = elf.Sections.Find(section => section.Type == VersionOfSymbol);
         if (symbols is null || versions is null)
             throw new InvalidDataException("it has no dynamic symbols with versions (.dynsym and .gnu.version).");
 
-        var names = elf.Linked(sections, symbols);
+        var names = elf.Linked(symbols);
         var bound = new HashSet<long>();
         for (long i = 0; i < versions.Size / 2; i++)
         {
@@ -139,12 +136,11 @@ internal static class ElfVersions
             bound.Add(i);
         }
 
-        foreach (var table in sections.FindAll(section => section.Type == Rela || section.Type == Rel))
+        foreach (var table in elf.Sections.FindAll(section => section.Type == Relocations))
         {
-            var size = table.Type == Rela ? 24 : 16;
-            for (long i = 0; i < table.Size / size; i++)
+            for (long i = 0; i < table.Size / 24; i++)
             {
-                if (bound.Contains(elf.Number(table.Offset + (size * i) + 12, 4)))
+                if (bound.Contains(elf.Number(table.Offset + (24 * i) + 12, 4)))
                     throw new InvalidDataException("a relocation uses the symbol " + symbol + ", which would not be found.");
             }
         }
@@ -169,20 +165,17 @@ internal sealed class ElfReader
             throw new InvalidDataException("it is not an ELF file.");
         if (Number(4, 1) != 2 || Number(5, 1) != 1)
             throw new InvalidDataException("it is not an ELF file of 64 bits, little endian.");
-    }
 
-    public List<ElfSection> Sections()
-    {
         var table = Number(40, 8);
         var headerSize = Number(58, 2);
         var count = Number(60, 2);
         if (table == 0 || count == 0)
             throw new InvalidDataException("it has no section headers.");
 
-        var sections = new List<ElfSection>();
-        for (var header = table; sections.Count < count; header += headerSize)
+        Number(table + (headerSize * count) - 1, 1);
+        for (var header = table; Sections.Count < count; header += headerSize)
         {
-            sections.Add(new ElfSection
+            Sections.Add(new ElfSection
             {
                 Type = Number(header + 4, 4),
                 Offset = Number(header + 24, 8),
@@ -191,14 +184,14 @@ internal sealed class ElfReader
                 Info = Number(header + 44, 4),
             });
         }
-
-        return sections;
     }
 
-    public ElfSection Linked(List<ElfSection> sections, ElfSection section) =>
-        section.Link < sections.Count
-            ? sections[(int)section.Link]
-            : throw new InvalidDataException("a section refers to section " + section.Link + " of " + sections.Count + ".");
+    public List<ElfSection> Sections { get; } = new List<ElfSection>();
+
+    public ElfSection Linked(ElfSection section) =>
+        section.Link < Sections.Count
+            ? Sections[(int)section.Link]
+            : throw new InvalidDataException("a section refers to section " + section.Link + " of " + Sections.Count + ".");
 
     // How far it is to the next record of a chain. Zero ends a chain, and so may not stand before its last record.
     public long Step(long offset, bool last)
