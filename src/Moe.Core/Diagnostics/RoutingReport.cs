@@ -61,6 +61,25 @@ public sealed class RoutingReport
         return new RoutingReport([.. decision.Load], [.. decision.Assigned], decision.ValidTokens, decision.TopK);
     }
 
+    /// <summary>A report from counts, such as one read back from a file.</summary>
+    /// <param name="load">Rows computed by each expert, [E].</param>
+    /// <param name="assigned">Assignments made to each expert, [E].</param>
+    /// <param name="tokens">Real tokens routed.</param>
+    /// <param name="topK">K.</param>
+    /// <returns>The report.</returns>
+    /// <exception cref="ArgumentException">The counts contradict each other.</exception>
+    public static RoutingReport FromCounts(IReadOnlyList<long> load, IReadOnlyList<long> assigned, long tokens, int topK)
+    {
+        ArgumentNullException.ThrowIfNull(load);
+        ArgumentNullException.ThrowIfNull(assigned);
+        new OptionFailures(nameof(RoutingReport))
+            .Require(load.Count >= 1 && load.Count == assigned.Count, $"load ({load.Count}) and assigned ({assigned.Count}) must have one count an expert.")
+            .Require(load.Zip(assigned).All(pair => pair.First >= 0 && pair.First <= pair.Second), "No expert can have computed more than was assigned to it, or less than 0.")
+            .Require(tokens >= 0 && topK >= 1 && assigned.Sum() == tokens * topK, $"assigned ({assigned.Sum()} in all) must be tokens ({tokens}) times topK ({topK}).")
+            .ThrowIfAny(nameof(assigned));
+        return new RoutingReport([.. load], [.. assigned], tokens, topK);
+    }
+
     /// <summary>The report of several batches of one layer together.</summary>
     /// <param name="reports">At least one, all with the same numbers of experts and choices.</param>
     /// <returns>Their sum.</returns>

@@ -1,0 +1,59 @@
+using Moe.Core;
+using static TorchSharp.torch;
+
+namespace Moe.Training;
+
+/// <summary>Runs a model in evaluation mode, without gradients, and puts it back into the mode it was in.</summary>
+internal sealed class Evaluator(RoutedModel model, Objective objective, TrainerOptions options)
+{
+    /// <summary>Judges the model on all samples: means over samples, whatever the batches.</summary>
+    public EvaluationReport Evaluate(TrainingData data, CancellationToken cancellation)
+    {
+        var (task, balance) = (0.0, 0.0);
+        var metrics = options.Metrics.ToDictionary(metric => metric.Name, _ => 0.0);
+        var routing = new Dictionary<string, RoutingReport>();
+        ForEachBatch(data, (output, targets, pass, samples) =>
+        {
+            using var value = objective.Evaluate(output, targets, pass, lambda: 0);
+            var share = (double)samples / data.Count;
+            task += value.Task.to(ScalarType.Float64).item<double>() * share;
+            balance += value.Balance.to(ScalarType.Float64).item<double>() * share;
+            foreach (var metric in options.Metrics)
+                metrics[metric.Name] += metric.Compute(output, targets).to(ScalarType.Float64).item<double>() * share;
+            EpochSums.AddRouting(routing, pass.Layers.Select(layer => (model.NameOf(layer.Layer), RoutingReport.From(layer.Decision))));
+        }, cancellation);
+        return new EvaluationReport { TaskLoss = task, Balance = balance, Metrics = metrics, Routing = routing };
+    }
+
+    /// <summary>The outputs for all samples, in order; the caller owns them.</summary>
+    public Tensor Predict(TrainingData data, CancellationToken cancellation)
+    {
+        using var scope = NewDisposeScope();
+        var outputs = new List<Tensor>();
+        ForEachBatch(data, (output, _, _, _) => outputs.Add(output.MoveToOuterDisposeScope()), cancellation);
+        return scope.MoveToOuter(outputs.Count == 1 ? outputs[0] : cat(outputs));
+    }
+
+    private void ForEachBatch(TrainingData data, Action<Tensor, Tensor, RoutingPass, long> action, CancellationToken cancellation)
+    {
+        var wasTraining = model.Module.training;
+        model.Module.eval();
+        try
+        {
+            using var noGrad = no_grad();
+            for (var start = 0L; start < data.Count; start += options.BatchSize)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                using var scope = NewDisposeScope();
+                var indices = arange(start, Math.Min(start + options.BatchSize, data.Count), dtype: ScalarType.Int64, device: CPU);
+                var (inputs, targets, mask) = data.Take(indices, model.Device);
+                using var pass = new RoutingPass(mask);
+                action(model.Forward(inputs, pass), targets, pass, indices.size(0));
+            }
+        }
+        finally
+        {
+            model.Module.train(wasTraining);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+using Moe.Core;
+using static TorchSharp.torch;
+
+namespace Moe.Training;
+
+/// <summary>A model as the trainer sees it: runs it with a pass, and knows its mixtures and gates by name.</summary>
+internal sealed class RoutedModel
+{
+    private readonly Dictionary<nn.Module, string> _names = [];
+
+    public RoutedModel(nn.Module<Tensor, Tensor> module)
+    {
+        Module = module;
+        foreach (var (name, part) in module.named_modules().Prepend(("", module)))
+            _names.TryAdd(part, name);
+        Gates = [.. _names.Keys.OfType<GatingNetwork>()];
+        RequireHandedOn(module, "");
+    }
+
+    public nn.Module<Tensor, Tensor> Module { get; }
+
+    public IReadOnlyList<GatingNetwork> Gates { get; }
+
+    /// <summary>The generators that gates draw noise from, each once.</summary>
+    public IReadOnlyList<Generator> Generators => [.. Gates.Select(gate => gate.Generator).OfType<Generator>().Distinct()];
+
+    /// <summary>Where batches must go: the device of the first parameter.</summary>
+    public Device Device => Module.parameters().FirstOrDefault()?.device ?? CPU;
+
+    public Tensor Forward(Tensor input, RoutingPass pass) =>
+        Module is IRoutedModule routed ? routed.forward(input, pass) : Module.call(input);
+
+    /// <summary>The part's name in the model; "model" for the model itself.</summary>
+    public string NameOf(nn.Module? part) =>
+        part is null || !_names.TryGetValue(part, out var name) ? part?.GetName() ?? "model" : name.Length > 0 ? name : "model";
+
+    /// <summary>A mixture below a module that does not take a pass would be left out of the objective without a word.</summary>
+    private void RequireHandedOn(nn.Module part, string blockedBy)
+    {
+        if (part is MixtureOfExperts)
+        {
+            if (blockedBy.Length == 0)
+                return;
+            throw new ArgumentException(
+                $"The mixture of experts {NameOf(part)} lies in {blockedBy}, which does not hand on a RoutingPass, so that its balance would be lost. "
+                + "Let that module implement IRoutedModule, or use RoutedSequential instead of Sequential.");
+        }
+
+        // Lists and dictionaries of modules have no forward of their own; they block nothing.
+        if (blockedBy.Length == 0 && part is nn.Module<Tensor, Tensor> and not IRoutedModule)
+            blockedBy = $"{NameOf(part)} ({part.GetType().Name})";
+        foreach (var (_, child) in part.named_children())
+            RequireHandedOn(child, blockedBy);
+    }
+}

@@ -1,0 +1,104 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Moe.Training;
+
+/// <summary>
+/// Trains a model, with mixtures of experts inside or without, on L = L_task + λ · L_balance.
+/// </summary>
+/// <remarks>
+/// <para>The settings are given once, the data to <see cref="Fit"/>. It writes nothing to the console: callbacks are told.</para>
+/// <para>With the same model, data, options and random state, on one device and one number of threads, it gives the same bits on a CPU;
+/// interrupted and resumed from a checkpoint, those of the run that was not interrupted.</para>
+/// <para>Seed torch before the model is built (<c>torch.manual_seed</c>); a trainer draws nothing from the global generator itself.</para>
+/// </remarks>
+public sealed class Trainer
+{
+    private readonly RoutedModel _model;
+    private readonly Func<IEnumerable<Parameter>, optim.Optimizer> _makeOptimizer;
+    private readonly Objective _objective;
+    private readonly TrainerCallback[] _callbacks;
+
+    /// <summary>Builds a trainer.</summary>
+    /// <param name="model">
+    /// What is trained, on the device where it is to be trained. With mixtures inside it must be an <see cref="Core.IRoutedModule"/>, a
+    /// <see cref="Core.RoutedSequential"/> for one. Not owned.
+    /// </param>
+    /// <param name="optimizer">Makes the optimizer from the parameters that require gradients; called by each <see cref="Fit"/>, which disposes it.</param>
+    /// <param name="loss">The task's loss; see <see cref="TaskLosses"/>.</param>
+    /// <param name="options">The settings; the defaults when null.</param>
+    /// <param name="callbacks">Are told how it goes, in this order. Not owned.</param>
+    /// <exception cref="ArgumentException">An option is out of range, or a mixture in the model would be left out of the objective.</exception>
+    public Trainer(
+        nn.Module<Tensor, Tensor> model,
+        Func<IEnumerable<Parameter>, optim.Optimizer> optimizer,
+        TaskLoss loss,
+        TrainerOptions? options = null,
+        params TrainerCallback[] callbacks)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(optimizer);
+        ArgumentNullException.ThrowIfNull(loss);
+        ArgumentNullException.ThrowIfNull(callbacks);
+        Options = options ?? new TrainerOptions();
+        Options.Validate(nameof(options));
+        _model = new RoutedModel(model);
+        _makeOptimizer = optimizer;
+        _objective = new Objective(loss);
+        _callbacks = [.. callbacks];
+    }
+
+    /// <summary>The settings.</summary>
+    public TrainerOptions Options { get; }
+
+    /// <summary>Trains the model in place.</summary>
+    /// <param name="training">What to learn from.</param>
+    /// <param name="validation">What to be judged on after each epoch; null for no judging.</param>
+    /// <param name="cancellation">Ends training between two steps; a checkpoint is written first if there is to be one.</param>
+    /// <returns>What came of it.</returns>
+    /// <exception cref="ArgumentException">Early stopping or keep-best is asked for without validation data.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled. The model is as after its last step.</exception>
+    /// <exception cref="NonFiniteTrainingException">A loss or gradient was NaN or infinite, and the options say to stop.</exception>
+    /// <exception cref="InvalidDataException">The checkpoint to resume from is broken or of another training.</exception>
+    public TrainingResult Fit(TrainingData training, TrainingData? validation = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(training);
+        if (validation is null && (Options.KeepBest || Options.EarlyStoppingPatience is not null))
+        {
+            throw new ArgumentException(
+                $"KeepBest ({Options.KeepBest}) and EarlyStoppingPatience ({Options.EarlyStoppingPatience}) need validation data, but there is none.", nameof(validation));
+        }
+
+        var wasTraining = _model.Module.training;
+        using var optimizer = _makeOptimizer(_model.Module.parameters().Where(parameter => parameter.requires_grad));
+        using var run = new TrainingRun(_model, optimizer, _objective, Options, _callbacks, training, validation);
+        try
+        {
+            return run.Go(cancellation);
+        }
+        finally
+        {
+            _model.Module.train(wasTraining);
+            foreach (var callback in _callbacks)
+                callback.OnEnded();
+        }
+    }
+
+    /// <summary>Judges the model as it is.</summary>
+    /// <param name="data">What to judge it on.</param>
+    /// <param name="cancellation">Ends it between two batches.</param>
+    /// <returns>Loss, balance, the options' metrics, and who answered.</returns>
+    public EvaluationReport Evaluate(TrainingData data, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        return new Evaluator(_model, _objective, Options).Evaluate(data, cancellation);
+    }
+
+    /// <summary>The model's outputs in evaluation mode, batch by batch and without gradients.</summary>
+    /// <param name="inputs">[samples, *].</param>
+    /// <param name="mask">True for real tokens; null when all are.</param>
+    /// <param name="cancellation">Ends it between two batches.</param>
+    /// <returns>[samples, *], on the model's device; the caller owns it.</returns>
+    public Tensor Predict(Tensor inputs, Tensor? mask = null, CancellationToken cancellation = default) =>
+        new Evaluator(_model, _objective, Options).Predict(new TrainingData(inputs, inputs, mask), cancellation);
+}

@@ -1,0 +1,58 @@
+using static TorchSharp.torch;
+
+namespace Moe.Training;
+
+/// <summary>Samples to learn from or to be judged on: inputs, targets and, for padded sequences, a mask. Does not own its tensors.</summary>
+public sealed class TrainingData
+{
+    /// <summary>Pairs inputs with targets.</summary>
+    /// <param name="inputs">[samples, *], any device.</param>
+    /// <param name="targets">[samples, *], same device.</param>
+    /// <param name="mask">True for real tokens: Bool, [samples, *] as the mixtures' inputs without their last dimension; null when all are.</param>
+    /// <exception cref="ArgumentException">The numbers of samples differ, or there is none.</exception>
+    public TrainingData(Tensor inputs, Tensor targets, Tensor? mask = null)
+    {
+        ArgumentNullException.ThrowIfNull(inputs);
+        ArgumentNullException.ThrowIfNull(targets);
+        if (inputs.dim() < 1 || inputs.size(0) < 1)
+            throw new ArgumentException($"Expected inputs with at least 1 sample, got shape [{string.Join(", ", inputs.shape)}].", nameof(inputs));
+        RequireSamples(targets, inputs.size(0), nameof(targets));
+        if (mask is not null)
+        {
+            RequireSamples(mask, inputs.size(0), nameof(mask));
+            if (mask.dtype != ScalarType.Bool)
+                throw new ArgumentException($"Expected mask of type Bool (true = a real token), got {mask.dtype}.", nameof(mask));
+        }
+        Inputs = inputs;
+        Targets = targets;
+        Mask = mask;
+    }
+
+    /// <summary>[samples, *].</summary>
+    public Tensor Inputs { get; }
+
+    /// <summary>[samples, *].</summary>
+    public Tensor Targets { get; }
+
+    /// <summary>Which tokens are real; null when all are.</summary>
+    public Tensor? Mask { get; }
+
+    /// <summary>The number of samples.</summary>
+    public long Count => Inputs.size(0);
+
+    /// <summary>Copies some samples, in the order of <paramref name="indices"/> (Int64, on the CPU), to a device.</summary>
+    internal (Tensor Inputs, Tensor Targets, Tensor? Mask) Take(Tensor indices, Device device)
+    {
+        var here = indices.to(Inputs.device);
+        return (
+            Inputs.index_select(0, here).to(device),
+            Targets.index_select(0, here).to(device),
+            Mask?.index_select(0, here).to(device));
+    }
+
+    private static void RequireSamples(Tensor tensor, long count, string name)
+    {
+        if (tensor.dim() < 1 || tensor.size(0) != count)
+            throw new ArgumentException($"Expected {name} with {count} samples, as the inputs have, got shape [{string.Join(", ", tensor.shape)}].", name);
+    }
+}

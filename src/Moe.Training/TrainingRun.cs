@@ -1,0 +1,211 @@
+using System.Diagnostics;
+using static TorchSharp.torch;
+
+namespace Moe.Training;
+
+/// <summary>One call of Fit: the loop over epochs and steps, its progress, the best model so far, and checkpoints.</summary>
+internal sealed class TrainingRun : IDisposable
+{
+    private readonly RoutedModel _model;
+    private readonly optim.Optimizer _optimizer;
+    private readonly TrainerOptions _options;
+    private readonly TrainerCallback[] _callbacks;
+    private readonly TrainingData _training;
+    private readonly TrainingData? _validation;
+    private readonly TrainingStep _step;
+    private readonly Evaluator _evaluator;
+    private readonly BestModel _best;
+    private readonly long _stepsPerEpoch;
+    private readonly Stopwatch _clock = new();
+    private TrainingProgress _progress = new();
+    private double _secondsBefore;
+
+    public TrainingRun(
+        RoutedModel model, optim.Optimizer optimizer, Objective objective, TrainerOptions options, TrainerCallback[] callbacks,
+        TrainingData training, TrainingData? validation)
+    {
+        _model = model;
+        _optimizer = optimizer;
+        _options = options;
+        _callbacks = callbacks;
+        _training = training;
+        _validation = validation;
+        _step = new TrainingStep(model, optimizer, objective, options);
+        _evaluator = new Evaluator(model, objective, options);
+        _best = new BestModel(model, options);
+        _stepsPerEpoch = EpochOrder.Steps(training.Count, options);
+    }
+
+    private TimeSpan Elapsed => TimeSpan.FromSeconds(_secondsBefore + _clock.Elapsed.TotalSeconds);
+
+    public TrainingResult Go(CancellationToken cancellation)
+    {
+        Resume();
+        _clock.Start();
+        Tell(callback => callback.OnStarted(new TrainingPlan
+        {
+            Epochs = _options.Epochs,
+            StepsPerEpoch = _stepsPerEpoch,
+            Samples = _training.Count,
+            FirstStep = _progress.Step,
+            History = [.. _progress.History],
+        }));
+
+        _model.Module.train();
+        while (!_progress.StoppedEarly && _progress.Epoch < _options.Epochs)
+        {
+            RunEpoch(cancellation);
+            CloseEpoch(cancellation);
+        }
+
+        if (_options.KeepBest)
+            _best.Restore();
+        var result = new TrainingResult
+        {
+            Epochs = [.. _progress.History],
+            Steps = _progress.Step,
+            StoppedEarly = _progress.StoppedEarly,
+            BestEpoch = _progress.BestEpoch,
+            BestValue = _progress.BestValue,
+            Elapsed = Elapsed,
+        };
+        Tell(callback => callback.OnCompleted(result));
+        return result;
+    }
+
+    public void Dispose() => _best.Dispose();
+
+    private void RunEpoch(CancellationToken cancellation)
+    {
+        using var order = new EpochOrder(_training.Count, _options, _progress.Epoch);
+        while (_progress.StepInEpoch < _stepsPerEpoch)
+        {
+            StopIfCancelled(cancellation);
+            SetSchedules(_progress.Step);
+            var before = _clock.Elapsed.TotalSeconds;
+            var outcome = _step.Take(_progress.Step, _training, order.Batches(_progress.StepInEpoch));
+            _progress.Sums.Add(outcome, _clock.Elapsed.TotalSeconds - before);
+
+            var report = Report(outcome);
+            _progress.Step++;
+            _progress.StepInEpoch++;
+            Tell(callback => callback.OnStep(report));
+            if (_options.Checkpoint?.EverySteps is { } every && _progress.Step % every == 0)
+                Save();
+        }
+    }
+
+    /// <summary>Judges the epoch that is over, and moves on to the next.</summary>
+    private void CloseEpoch(CancellationToken cancellation)
+    {
+        EvaluationReport? validation = null;
+        if (_validation is not null)
+        {
+            StopIfCancelled(cancellation);
+            validation = _evaluator.Evaluate(_validation, CancellationToken.None);
+        }
+        var isBest = validation is not null && _best.Offer(validation, _progress);
+        var sums = _progress.Sums;
+        var samples = Math.Max(sums.Samples, 1);
+        var report = new EpochReport
+        {
+            Epoch = _progress.Epoch,
+            Steps = _progress.Step,
+            Loss = sums.Samples == 0 ? double.NaN : sums.Loss / samples,
+            TaskLoss = sums.Samples == 0 ? double.NaN : sums.TaskLoss / samples,
+            Balance = sums.Samples == 0 ? double.NaN : sums.Balance / samples,
+            Validation = validation,
+            Routing = sums.Routing,
+            IsBest = isBest,
+            TokensPerSecond = sums.Seconds > 0 ? sums.Tokens / sums.Seconds : 0,
+            Elapsed = Elapsed,
+        };
+        _progress.History.Add(report);
+        _progress.StoppedEarly = _options.EarlyStoppingPatience is { } patience
+            && _progress.Epoch - (_progress.BestEpoch ?? -1) >= patience;
+        _progress.Epoch++;
+        _progress.StepInEpoch = 0;
+        _progress.Sums = new EpochSums();
+        Tell(callback => callback.OnEpoch(report));
+        Save();
+    }
+
+    private void SetSchedules(long step)
+    {
+        if (_options.LearningRate is { } learningRate)
+        {
+            foreach (var group in _optimizer.ParamGroups)
+                group.LearningRate = learningRate.At(step);
+        }
+        foreach (var gate in _model.Gates)
+        {
+            if (_options.Temperature is { } temperature)
+                gate.Temperature = temperature.At(step);
+            if (_options.NoiseScale is { } noise)
+                gate.NoiseScale = noise.At(step);
+        }
+    }
+
+    private StepReport Report(StepOutcome outcome) => new()
+    {
+        Step = _progress.Step,
+        TotalSteps = _stepsPerEpoch * _options.Epochs,
+        Epoch = _progress.Epoch,
+        Loss = outcome.Loss,
+        TaskLoss = outcome.TaskLoss,
+        Balance = outcome.Balance,
+        Lambda = outcome.Lambda,
+        LearningRate = _optimizer.ParamGroups.First().LearningRate,
+        GradientNorm = outcome.GradientNorm,
+        Samples = outcome.Samples,
+        Tokens = outcome.Tokens,
+        SkippedBecause = outcome.SkippedBecause,
+        Elapsed = Elapsed,
+    };
+
+    private void StopIfCancelled(CancellationToken cancellation)
+    {
+        if (!cancellation.IsCancellationRequested)
+            return;
+        Save();
+        cancellation.ThrowIfCancellationRequested();
+    }
+
+    private void Resume()
+    {
+        if (_options.Checkpoint is not { Resume: true } checkpoint || !File.Exists(checkpoint.Path))
+            return;
+        (_progress, var best) = TrainingCheckpoint.Load(checkpoint.Path, _model, _optimizer, Settings());
+        _best.Take(best);
+        _secondsBefore = _progress.ElapsedSeconds;
+
+        // A resumed run may be given more epochs; patience that ran out before stays run out.
+        SetSchedules(_progress.Step);
+    }
+
+    private void Save()
+    {
+        if (_options.Checkpoint is not { } checkpoint)
+            return;
+        _progress.Settings = Settings();
+        _progress.ElapsedSeconds = Elapsed.TotalSeconds;
+        TrainingCheckpoint.Save(checkpoint.Path, _model, _best.State, _optimizer, _progress);
+        Tell(callback => callback.OnCheckpoint(checkpoint.Path));
+    }
+
+    /// <summary>What decides which batch comes when, and what the optimizer's state means.</summary>
+    private Dictionary<string, string> Settings() => new()
+    {
+        ["Seed"] = $"{_options.Seed}",
+        ["BatchSize"] = $"{_options.BatchSize}",
+        ["AccumulationSteps"] = $"{_options.AccumulationSteps}",
+        ["training samples"] = $"{_training.Count}",
+        ["the optimizer"] = $"{_optimizer.GetType().Name} of {_optimizer.parameters().Count()} parameters",
+    };
+
+    private void Tell(Action<TrainerCallback> tell)
+    {
+        foreach (var callback in _callbacks)
+            tell(callback);
+    }
+}
