@@ -66,7 +66,7 @@ public class ConsumerTests(Consumer consumer) : IClassFixture<Consumer>
     }
 
     private static void ShouldBeTheOutput(string output) =>
-        output.ReplaceLineEndings("\n").Trim().Should().Be("Moe.Core\nMoe.Training\nsum 3");
+        output.ReplaceLineEndings("\n").Trim().Should().Be("300 steps\nlearned");
 
     private static void ShouldBeWeakened(string library)
     {
