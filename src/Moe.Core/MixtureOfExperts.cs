@@ -127,16 +127,24 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IRoutedModule
         var answers = _experts.Answer(plan.Gather(tokens), routing.Load);
         var output = plan.Combine(answers, routing.Weights, tokens, OutputWidth);
         if (_shared is not null)
-            output = output + Shared(tokens, routing.Mask);
+            output = output + Shared(tokens, routing);
         return new MixtureOutput(output.reshape([.. input.shape[..^1], OutputWidth]), routing);
     }
 
-    /// <summary>The sum of the shared experts' answers; 0 for padding, whatever it holds.</summary>
-    private Tensor Shared(Tensor tokens, Tensor? mask)
+    /// <summary>The sum of the shared experts' answers; 0 for padding, which they never see.</summary>
+    private Tensor Shared(Tensor tokens, RoutingDecision routing)
     {
-        var padding = mask?.logical_not().unsqueeze(-1);
-        var answers = _shared!.AnswerAll(padding is null ? tokens : tokens.masked_fill(padding, 0));
-        var sum = answers.Aggregate((left, right) => left + right);
-        return padding is null ? sum : sum.masked_fill(padding, 0);
+        if (routing.Mask is null)
+            return Sum(_shared!, tokens);
+        if (routing.ValidTokens == 0)
+            return zeros(tokens.size(0), OutputWidth, dtype: tokens.dtype, device: tokens.device);
+
+        // Real tokens first, in their order. Their number is known already; nonzero would read it from the device once more.
+        var (_, order) = routing.Mask.logical_not().to(ScalarType.Byte).sort(0, descending: false, stable: true);
+        var real = order.narrow(0, 0, routing.ValidTokens);
+        var sum = Sum(_shared!, tokens.index_select(0, real));
+        return zeros(tokens.size(0), OutputWidth, dtype: tokens.dtype, device: tokens.device).index_copy(0, real, sum);
     }
+
+    private static Tensor Sum(ExpertPool experts, Tensor rows) => experts.AnswerAll(rows).Aggregate((left, right) => left + right);
 }

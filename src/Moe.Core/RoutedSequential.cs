@@ -7,6 +7,7 @@ namespace Moe.Core;
 public sealed class RoutedSequential : nn.Module<Tensor, Tensor>, IRoutedModule
 {
     private readonly nn.Module<Tensor, Tensor>[] _modules;
+    private bool _disposed;
 
     /// <summary>Puts modules into a row.</summary>
     /// <param name="modules">At least one; owned from now on.</param>
@@ -32,13 +33,22 @@ public sealed class RoutedSequential : nn.Module<Tensor, Tensor>, IRoutedModule
         return Run(input, (module, value) => module is IRoutedModule routed ? routed.forward(value, pass) : module.call(value));
     }
 
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        _disposed = true;
+        base.Dispose(disposing);
+    }
+
     private Tensor Run(Tensor input, Func<nn.Module<Tensor, Tensor>, Tensor, Tensor> step)
     {
-        ArgumentNullException.ThrowIfNull(input);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        TensorGuard.Alive(input, nameof(input));
         using var scope = NewDisposeScope();
         var output = input;
         foreach (var module in _modules)
             output = step(module, output);
-        return scope.MoveToOuter(output);
+        // A module may hand back what it got; the caller's tensor must not come out under a second owner.
+        return scope.MoveToOuter(ReferenceEquals(output, input) ? input.alias() : output);
     }
 }

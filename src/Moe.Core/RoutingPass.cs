@@ -24,16 +24,25 @@ public sealed class RoutingPass : IDisposable
     public Tensor? Mask { get; }
 
     /// <summary>The decisions so far, in the order in which the layers were run.</summary>
-    public IReadOnlyList<LayerRouting> Layers => _layers;
+    public IReadOnlyList<LayerRouting> Layers
+    {
+        get
+        {
+            // A copy: another thread may be adding.
+            lock (_layers)
+                return [.. _layers];
+        }
+    }
 
     /// <summary>Adds a decision, which the pass owns from now on.</summary>
     /// <param name="layer">The layer that decided.</param>
     /// <param name="decision">What it decided.</param>
-    /// <exception cref="ObjectDisposedException">The pass is over.</exception>
+    /// <exception cref="ObjectDisposedException">The pass is over, or the decision has been disposed.</exception>
     public void Add(nn.Module layer, RoutingDecision decision)
     {
         ArgumentNullException.ThrowIfNull(layer);
         ArgumentNullException.ThrowIfNull(decision);
+        TensorGuard.Alive(decision.Indices, nameof(decision));
         lock (_layers)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);

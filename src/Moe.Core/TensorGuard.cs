@@ -69,6 +69,13 @@ internal static class TensorGuard
         SameDevice(tensor, weight.device, name, owner);
     }
 
+    /// <summary>The type that weights are to be made in is one that experts and gates compute in; null leaves the choice to torch.</summary>
+    public static void Floating(ScalarType? type, string name)
+    {
+        if (type is { } given && !IsFloating(given))
+            throw new ArgumentException($"Expected {name} Float32, Float64, BFloat16 or Float16, got {given}.", name);
+    }
+
     /// <summary>True where both are the same device; an absent index means the first.</summary>
     public static bool SameDevice(Device left, Device right) =>
         left.type == right.type && Math.Max(left.index, 0) == Math.Max(right.index, 0);

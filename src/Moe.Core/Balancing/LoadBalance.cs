@@ -16,9 +16,11 @@ public static class LoadBalance
     /// <summary>The loss of one decision.</summary>
     /// <param name="decision">What a gate decided. Not disposed.</param>
     /// <returns>A scalar in the decision's type, on its device; 0 when every token is padding. The caller owns it.</returns>
+    /// <exception cref="ObjectDisposedException">The decision has been disposed.</exception>
     public static Tensor Loss(RoutingDecision decision)
     {
         ArgumentNullException.ThrowIfNull(decision);
+        TensorGuard.Alive(decision.Scores, nameof(decision));
         using var scope = NewDisposeScope();
         var scores = decision.Scores;
         if (decision.ValidTokens == 0)

@@ -8,6 +8,8 @@ namespace Moe.Core;
 /// <remarks>Parameter: <c>value</c> [Dout]; it learns unless told otherwise.</remarks>
 public sealed class ConstantExpert : nn.Module<Tensor, Tensor>, IExpert
 {
+    private bool _disposed;
+
     /// <summary>Builds the expert from its answer.</summary>
     /// <param name="inputWidth">D, at least 1.</param>
     /// <param name="value">The answer, [Dout], floating; copied.</param>
@@ -39,9 +41,17 @@ public sealed class ConstantExpert : nn.Module<Tensor, Tensor>, IExpert
     /// <inheritdoc cref="IExpert.forward"/>
     public override Tensor forward(Tensor input)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         TensorGuard.Matrix(input, InputWidth, nameof(input));
         TensorGuard.SameAs(input, Value, nameof(input), "the expert");
         using var row = Value.unsqueeze(0);
         return row.expand(input.size(0), OutputWidth);
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        _disposed = true;
+        base.Dispose(disposing);
     }
 }

@@ -67,6 +67,7 @@ internal sealed class ExpertPool : nn.Module
             StackedExperts.Slice slice => slice.Stack.Recipe.Compute(
                 Bring(rows, slice.Stack.FirstWeight), SlicesOf(slice.Stack, slices)[slice.Index]),
             nn.Module<Tensor, Tensor> module => module.call(Bring(rows, FirstWeight(module))),
+            nn.Module module => expert.forward(Bring(rows, FirstWeight(module))),
             _ => Constant(expert, rows),
         };
 
@@ -91,7 +92,8 @@ internal sealed class ExpertPool : nn.Module
     private static Tensor Constant(IExpert expert, Tensor rows)
     {
         using var noGrad = no_grad();
-        return expert.forward(rows.detach()) is { IsInvalid: false } answer ? answer.detach() : null!;
+        var answer = expert.forward(rows.detach());
+        return answer is { IsInvalid: false } ? answer.detach() : answer;
     }
 
     /// <summary>Moves rows to where the expert lives; its type was checked at the door.</summary>

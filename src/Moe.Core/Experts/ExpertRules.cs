@@ -11,7 +11,8 @@ internal static class ExpertRules
             .Require(
                 routed.Length == gate.Options.ExpertCount,
                 $"The gate chooses among {gate.Options.ExpertCount} experts, but there are {routed.Length}.");
-        var width = routed.FirstOrDefault(expert => expert is not null)?.OutputWidth ?? 0;
+        var width = routed.FirstOrDefault(expert => expert is not null && !IsDisposed(expert))?.OutputWidth ?? 0;
+        failures.Require(!gate.IsDisposed, "The gate has been disposed.");
         Widths(failures, "Expert", routed, gate.Options.InputWidth, width);
         Widths(failures, "Shared expert", shared, gate.Options.InputWidth, width);
         Owners(failures, [.. routed, .. shared]);
@@ -29,11 +30,24 @@ internal static class ExpertRules
                 failures.Require(false, $"{kind} {index} is null.");
                 continue;
             }
+            if (IsDisposed(expert))
+            {
+                failures.Require(false, $"{kind} {index} ({expert.GetType().Name}) has been disposed, or taken over by another layer.");
+                continue;
+            }
             failures
                 .Require(expert.InputWidth == input, $"{kind} {index} ({expert.GetType().Name}) takes rows of width {expert.InputWidth}, the gate of width {input}.")
                 .Require(expert.OutputWidth == output, $"{kind} {index} ({expert.GetType().Name}) gives rows of width {expert.OutputWidth}, expert 0 of width {output}.");
         }
     }
+
+    private static bool IsDisposed(IExpert? expert) => expert switch
+    {
+        StackableExpert single => single.IsDisposed,
+        StackedExperts.Slice slice => slice.Stack.IsDisposed,
+        nn.Module module => module.parameters().Any(parameter => parameter.IsInvalid),
+        _ => false,
+    };
 
     /// <summary>A module has one place in a layer: its gradients and its name belong to one expert.</summary>
     private static void Owners(OptionFailures failures, IExpert[] experts)

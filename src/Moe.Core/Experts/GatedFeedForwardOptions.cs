@@ -33,6 +33,6 @@ public sealed record GatedFeedForwardOptions
             .Require(InputWidth >= 1, $"InputWidth ({InputWidth}) must be at least 1.")
             .Require(HiddenWidth >= 1, $"HiddenWidth ({HiddenWidth}) must be at least 1.")
             .Require(OutputWidth is null or >= 1, $"OutputWidth ({OutputWidth}) must be at least 1, or null for InputWidth.")
-            .Require(Activation is not null, "Activation (null) must be a function.")
+            .Require(Activation is { Apply: not null }, "Activation (null) must be a function.")
             .ThrowIfAny(parameterName);
 }

@@ -5,6 +5,8 @@ namespace Moe.Core;
 /// <summary>Answers its input: a token sent here skips the layer, times its weight ("copy expert" of MoE++, Jin et al. 2024, eq. 4). Gradients pass through.</summary>
 public sealed class IdentityExpert : nn.Module<Tensor, Tensor>, IExpert
 {
+    private bool _disposed;
+
     /// <summary>Builds the expert; it has no parameters.</summary>
     /// <param name="width">D = Dout, at least 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">The width is below 1.</exception>
@@ -24,7 +26,15 @@ public sealed class IdentityExpert : nn.Module<Tensor, Tensor>, IExpert
     /// <inheritdoc cref="IExpert.forward"/>
     public override Tensor forward(Tensor input)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         TensorGuard.Matrix(input, InputWidth, nameof(input));
         return input.alias();
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        _disposed = true;
+        base.Dispose(disposing);
     }
 }

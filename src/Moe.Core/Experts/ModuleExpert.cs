@@ -7,6 +7,8 @@ namespace Moe.Core;
 /// <remarks>Owns the wrapped module and registers it as <c>module</c>.</remarks>
 public sealed class ModuleExpert : nn.Module<Tensor, Tensor>, IExpert
 {
+    private bool _disposed;
+
     /// <summary>Wraps a module.</summary>
     /// <param name="module">Maps [n, D] to [n, Dout], for n = 0 too. Owned from now on.</param>
     /// <param name="inputWidth">D, at least 1.</param>
@@ -37,7 +39,15 @@ public sealed class ModuleExpert : nn.Module<Tensor, Tensor>, IExpert
     /// <inheritdoc cref="IExpert.forward"/>
     public override Tensor forward(Tensor input)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         TensorGuard.Matrix(input, InputWidth, nameof(input));
         return Module.call(input);
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        _disposed = true;
+        base.Dispose(disposing);
     }
 }

@@ -14,11 +14,10 @@ namespace Moe.Core;
 /// </remarks>
 public abstract class StackableExpert : nn.Module<Tensor, Tensor>, IExpert
 {
-    private bool _disposed;
-
     private protected StackableExpert(string name, ExpertRecipe recipe, Generator? generator, Device? device, ScalarType? dtype)
         : base(name)
     {
+        TensorGuard.Floating(dtype, nameof(dtype));
         Recipe = recipe;
         foreach (var weight in recipe.Weights)
         {
@@ -36,6 +35,8 @@ public abstract class StackableExpert : nn.Module<Tensor, Tensor>, IExpert
 
     internal ExpertRecipe Recipe { get; }
 
+    internal bool IsDisposed { get; private set; }
+
     /// <summary>Its weights in the order of the recipe.</summary>
     internal Parameter[] RecipeWeights => [.. Recipe.Weights.Select(weight => get_parameter(weight.Name)!)];
 
@@ -43,7 +44,7 @@ public abstract class StackableExpert : nn.Module<Tensor, Tensor>, IExpert
     /// <exception cref="ArgumentException">The input is not of the stated shape, or not of the weights' type and device.</exception>
     public override Tensor forward(Tensor input)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
         TensorGuard.Matrix(input, InputWidth, nameof(input));
         var weights = RecipeWeights;
         TensorGuard.SameAs(input, weights[0], nameof(input), "the expert");
@@ -55,7 +56,7 @@ public abstract class StackableExpert : nn.Module<Tensor, Tensor>, IExpert
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        _disposed = true;
+        IsDisposed = true;
         base.Dispose(disposing);
     }
 }

@@ -33,6 +33,8 @@ public sealed class StackedExperts : nn.Module, IReadOnlyList<IExpert>
 
     internal ExpertRecipe Recipe { get; }
 
+    internal bool IsDisposed { get; private set; }
+
     /// <summary>Expert <paramref name="index"/> as a view: it computes with the stack's current weights.</summary>
     public IExpert this[int index]
     {
@@ -85,6 +87,13 @@ public sealed class StackedExperts : nn.Module, IReadOnlyList<IExpert>
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        IsDisposed = true;
+        base.Dispose(disposing);
+    }
+
     /// <summary>Copies the weights of experts with equal recipes into one stack; they are not needed afterwards.</summary>
     internal static StackedExperts Of(IReadOnlyList<StackableExpert> experts)
     {
@@ -115,6 +124,7 @@ public sealed class StackedExperts : nn.Module, IReadOnlyList<IExpert>
     private static StackedExperts Fresh(int count, ExpertRecipe recipe, Generator? generator, Device? device, ScalarType? dtype)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        TensorGuard.Floating(dtype, nameof(dtype));
         return new StackedExperts(recipe, count, weight => weight.FanIn > 0
             ? NewParameter.Uniform([count, .. weight.Shape], weight.FanIn, generator, device, dtype)
             : NewParameter.Zeros([count, .. weight.Shape], device, dtype));
@@ -133,6 +143,7 @@ public sealed class StackedExperts : nn.Module, IReadOnlyList<IExpert>
 
         public Tensor forward(Tensor input)
         {
+            ObjectDisposedException.ThrowIf(Stack.IsDisposed, Stack);
             TensorGuard.Matrix(input, InputWidth, nameof(input));
             TensorGuard.SameAs(input, Stack.FirstWeight, nameof(input), "the stack of experts");
             using var scope = NewDisposeScope();

@@ -18,7 +18,10 @@ internal static class Capacity
     public static Tensor Keep(Tensor indices, Tensor validTokens, int expertCount, double factor)
     {
         var (tokens, choices) = (indices.size(0), indices.size(1));
-        var capacity = validTokens.to(ScalarType.Float64).mul(factor * choices / expertCount).ceil();
+
+        // K · T first, since K / E is not exact; and a factor such as 1.1 lies a hair above what was written, which must not open one more place.
+        var exact = validTokens.to(ScalarType.Float64).mul(choices).mul(factor).div(expertCount);
+        var capacity = exact.mul(1 - 1e-14).ceil();
 
         // Choice by choice, so that a stable sort keeps first choices ahead of second ones inside each expert.
         var (experts, order) = indices.t().reshape(-1).sort(0, descending: false, stable: true);
@@ -26,7 +29,7 @@ internal static class Capacity
         var starts = counts.cumsum(0) - counts;
         var places = torch.arange(tokens * choices, dtype: ScalarType.Int64, device: indices.device) - starts.index_select(0, experts);
         var fits = places.lt(capacity).logical_and(experts.lt(expertCount));
-        return torch.empty_like(fits).index_copy_(0, order, fits).reshape(choices, tokens).t();
+        return torch.empty_like(fits).index_copy_(0, order, fits).reshape(choices, tokens).t().contiguous();
     }
 
     /// <summary>How often each of 0 … E occurs in <paramref name="experts"/>: [E + 1], Int64, the last for what no expert takes.</summary>

@@ -20,7 +20,6 @@ public sealed class GatingNetwork : nn.Module<Tensor, RoutingDecision>
 {
     private double _temperature;
     private double _noiseScale = 1;
-    private bool _disposed;
 
     /// <summary>Builds a gate with fresh weights.</summary>
     /// <param name="options">Widths, number of experts, and how to choose among them.</param>
@@ -30,12 +29,13 @@ public sealed class GatingNetwork : nn.Module<Tensor, RoutingDecision>
     /// </param>
     /// <param name="device">Where the weights live; the default device of torch when null.</param>
     /// <param name="dtype">Float32 (the default) or Float64; the narrower floating types are kept as Float32.</param>
-    /// <exception cref="ArgumentException">An option is out of range; the message lists all that are.</exception>
+    /// <exception cref="ArgumentException">An option is out of range; the message lists all that are. Or the type is not a floating one.</exception>
     public GatingNetwork(GatingOptions options, Generator? generator = null, Device? device = null, ScalarType? dtype = null)
         : base(nameof(GatingNetwork))
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Validate(nameof(options));
+        TensorGuard.Floating(dtype, nameof(dtype));
         Options = options;
         Generator = generator;
         _temperature = options.Temperature;
@@ -65,6 +65,8 @@ public sealed class GatingNetwork : nn.Module<Tensor, RoutingDecision>
 
     /// <summary>The source of noise; null for torch's global one. Not owned.</summary>
     public Generator? Generator { get; set; }
+
+    internal bool IsDisposed { get; private set; }
 
     /// <summary>The divisor of the logits before every softmax; schedules set it to harden soft routing step by step.</summary>
     /// <value>Starts at <see cref="GatingOptions.Temperature"/>. Range: above 0, finite. Not part of the saved state.</value>
@@ -96,11 +98,11 @@ public sealed class GatingNetwork : nn.Module<Tensor, RoutingDecision>
     /// <param name="mask">True for real tokens, [*], Bool; null when all are. Padding is not routed and counts nowhere.</param>
     /// <returns>The decision; the caller owns it.</returns>
     /// <exception cref="ArgumentException">Shape, type or device of an argument is not as stated, or there is no token.</exception>
-    /// <exception cref="NonFiniteRoutingException">A real token's logits are NaN or infinite.</exception>
+    /// <exception cref="NonFiniteRoutingException">A real token's logits are NaN or infinite, before or after noise and temperature.</exception>
     /// <exception cref="ObjectDisposedException">The gate or an argument has been disposed.</exception>
     public RoutingDecision Route(Tensor input, Tensor? mask = null)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
         TensorGuard.Rows(input, Options.InputWidth, nameof(input));
         TensorGuard.NotEmpty(input, nameof(input));
         TensorGuard.SameDevice(input, Weight.device, nameof(input), "the gate");
@@ -108,7 +110,8 @@ public sealed class GatingNetwork : nn.Module<Tensor, RoutingDecision>
             TensorGuard.Mask(mask, input, nameof(mask));
 
         using var scope = NewDisposeScope();
-        var valid = mask?.reshape(-1);
+        // Copied: the decision must not change when the caller uses the mask's memory again.
+        var valid = mask?.reshape(-1).clone();
         var tokens = input.reshape(-1, Options.InputWidth);
         if (valid is not null)
         {
@@ -124,7 +127,7 @@ public sealed class GatingNetwork : nn.Module<Tensor, RoutingDecision>
         var scores = selection.softmax(-1);
         var indices = Select(selection);
         var weights = Weigh(selection, scores, indices);
-        var decision = Enforce(indices, weights, logits, scores, valid);
+        var decision = Enforce(indices, weights, logits, selection, scores, valid);
         scope.MoveToOuter(decision.Tensors);
         return decision;
     }
@@ -141,7 +144,7 @@ public sealed class GatingNetwork : nn.Module<Tensor, RoutingDecision>
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        _disposed = true;
+        IsDisposed = true;
         base.Dispose(disposing);
     }
 
@@ -180,10 +183,9 @@ public sealed class GatingNetwork : nn.Module<Tensor, RoutingDecision>
     }
 
     /// <summary>Leaves out padding and what does not fit, counts, and reads the counts.</summary>
-    private RoutingDecision Enforce(Tensor indices, Tensor weights, Tensor logits, Tensor scores, Tensor? valid)
+    private RoutingDecision Enforce(Tensor indices, Tensor weights, Tensor logits, Tensor selection, Tensor scores, Tensor? valid)
     {
         var experts = Options.ExpertCount;
-        var assignments = indices.numel();
         var factor = training ? Options.CapacityFactor : Options.EvaluationCapacityFactor;
 
         // E stands for "no expert": it sorts behind all others and is counted apart.
@@ -197,11 +199,14 @@ public sealed class GatingNetwork : nn.Module<Tensor, RoutingDecision>
 
         var assigned = Capacity.Count(made, experts);
         var counts = factor is null ? assigned : Capacity.Count(made.masked_fill(kept.logical_not(), experts), experts);
-        var host = RoutingCounts.Read(counts, assigned, validTokens, logits.isfinite().logical_not().sum(), assignments);
+
+        // What is not finite in the logits is not finite after noise and temperature either, which may spoil them on their own.
+        var nonFinite = selection.isfinite().logical_not().sum();
+        var host = RoutingCounts.Read(counts, assigned, validTokens, nonFinite, indices.size(0), indices.size(1));
         if (host.NonFinite > 0)
             throw new NonFiniteRoutingException(host.NonFinite, logits.size(0), experts, this);
         return new RoutingDecision(
-            indices.contiguous(), weights, logits, scores, valid?.alias(), kept, counts.narrow(0, 0, experts), host);
+            indices.contiguous(), weights, logits, scores, valid, kept, counts.narrow(0, 0, experts), host);
     }
 
     /// <summary>A parameter in the type that is routed in.</summary>

@@ -10,14 +10,15 @@ namespace Moe.Core;
 internal sealed record RoutingCounts(long[] Kept, long[] Assigned, long ValidTokens, long NonFinite)
 {
     /// <summary>Reads the counts of kept [E + 1] and made [E + 1] assignments, of valid tokens and of non-finite logits (scalars).</summary>
-    public static RoutingCounts Read(Tensor kept, Tensor assigned, Tensor validTokens, Tensor nonFinite, long assignments)
+    public static RoutingCounts Read(Tensor kept, Tensor assigned, Tensor validTokens, Tensor nonFinite, long tokens, long choices)
     {
         var experts = (int)kept.numel() - 1;
         if (kept.device_type == DeviceType.META)
         {
             // A meta tensor has a shape and no values. Any split gives the same shapes, so take the even one.
+            var assignments = tokens * choices;
             var even = Enumerable.Range(0, experts).Select(e => assignments / experts + (e < assignments % experts ? 1 : 0)).ToArray();
-            return new RoutingCounts(even, even, assignments, 0);
+            return new RoutingCounts(even, even, tokens, 0);
         }
 
         using var onHost = torch.cat([kept, assigned, validTokens.reshape(1), nonFinite.reshape(1)]).cpu();

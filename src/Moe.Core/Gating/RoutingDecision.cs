@@ -9,7 +9,7 @@ namespace Moe.Core;
 /// <para>T tokens, K choices a token, E experts. Invariants: an index occurs at most once in a row of <see cref="Indices"/>;
 /// kept + dropped + masked assignments = T · K; weights of what is not kept are 0.</para>
 /// <para>Immutable. It owns its tensors, belongs to the dispose scope in which it was made (unless a <see cref="RoutingPass"/>
-/// holds it), and is disposed as one. Weights, scores and logits carry gradients to the gate; indices and counts do not.
+/// holds it), and is disposed as one; its plain numbers stay readable. Weights, scores and logits carry gradients to the gate; indices and counts do not.
 /// Equality is by reference.</para>
 /// </remarks>
 public sealed class RoutingDecision : IDisposable
@@ -27,6 +27,8 @@ public sealed class RoutingDecision : IDisposable
         Mask = mask;
         Kept = kept;
         Counts = counts;
+        TokenCount = indices.size(0);
+        TopK = (int)indices.size(1);
         ValidTokens = host.ValidTokens;
         _counts = host.Kept;
         _assigned = host.Assigned;
@@ -54,7 +56,7 @@ public sealed class RoutingDecision : IDisposable
     public Tensor? Mask { get; }
 
     /// <summary>T, padding included.</summary>
-    public long TokenCount => Indices.size(0);
+    public long TokenCount { get; }
 
     /// <summary>The tokens that are not padding.</summary>
     public long ValidTokens { get; }
@@ -63,7 +65,7 @@ public sealed class RoutingDecision : IDisposable
     public int ExpertCount => _counts.Length;
 
     /// <summary>K.</summary>
-    public int TopK => (int)Indices.size(1);
+    public int TopK { get; }
 
     /// <summary>Kept assignments of each expert, on the host. Their sum is what the experts compute.</summary>
     public IReadOnlyList<long> Load => _counts;
@@ -75,7 +77,7 @@ public sealed class RoutingDecision : IDisposable
     public long Dropped => _assigned.Sum() - _counts.Sum();
 
     /// <summary>True when nothing was dropped or masked, so that all T · K assignments take place.</summary>
-    internal bool AllKept => _counts.Sum() == Indices.numel();
+    internal bool AllKept => _counts.Sum() == TokenCount * TopK;
 
     internal IEnumerable<Tensor> Tensors
     {

@@ -1,0 +1,98 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Moe.Core.Tests;
+
+/// <summary>Routing is computed in Float32 or better, whatever the model's type.</summary>
+public sealed class GatingPrecisionTests
+{
+    [Theory]
+    [InlineData(ScalarType.BFloat16)]
+    [InlineData(ScalarType.Float16)]
+    public void Moving_a_layer_to_a_narrow_type_leaves_the_bits_of_the_gate_alone(ScalarType narrow)
+    {
+        using var scope = NewDisposeScope();
+        using var layer = Make.Layer(Make.Options() with { Bias = true, NoisyGating = true }, type: ScalarType.Float32);
+        var before = layer.Gate.named_parameters().ToDictionary(pair => pair.name, pair => Compare.Bits(pair.parameter));
+
+        layer.to(narrow);
+
+        foreach (var (name, parameter) in layer.Gate.named_parameters())
+        {
+            parameter.dtype.Should().Be(ScalarType.Float32);
+            Compare.Bits(parameter).Should().Equal(before[name]);
+        }
+        layer.named_parameters().Where(pair => pair.name.StartsWith("experts", StringComparison.Ordinal))
+            .Should().NotBeEmpty().And.OnlyContain(pair => pair.parameter.dtype == narrow);
+        layer.to(CPU, narrow);
+        layer.Gate.Weight.dtype.Should().Be(ScalarType.Float32);
+    }
+
+    [Theory]
+    [InlineData(ScalarType.Float32, ScalarType.Float32)]
+    [InlineData(ScalarType.BFloat16, ScalarType.Float32)]
+    [InlineData(ScalarType.Float16, ScalarType.Float32)]
+    [InlineData(ScalarType.Float64, ScalarType.Float64)]
+    public void The_type_of_the_tokens_decides_the_type_of_the_decision(ScalarType tokens, ScalarType routed)
+    {
+        using var scope = NewDisposeScope();
+        using var gate = Make.Gate(Make.Options() with { Bias = true, NoisyGating = true }, type: ScalarType.Float32);
+        using var decision = gate.Route(Make.Normal(1, tokens, 5, 4));
+
+        decision.Logits.dtype.Should().Be(routed);
+        decision.Scores.dtype.Should().Be(routed);
+        decision.Weights.dtype.Should().Be(routed);
+        decision.Indices.dtype.Should().Be(ScalarType.Int64);
+        decision.Counts.dtype.Should().Be(ScalarType.Int64);
+        decision.Kept.dtype.Should().Be(ScalarType.Bool);
+    }
+
+    [Fact]
+    public void Narrow_tokens_are_routed_as_their_values_in_Float32()
+    {
+        using var scope = NewDisposeScope();
+        using var gate = Make.Gate(Make.Options(), type: ScalarType.Float32);
+        var x = Make.Normal(1, ScalarType.BFloat16, 30, 4);
+
+        Compare.SameBits(gate.Route(x).Logits, gate.Route(x.to(ScalarType.Float32)).Logits);
+    }
+
+    [Fact]
+    public void A_gate_in_Float64_routes_Float32_tokens_in_Float32()
+    {
+        using var scope = NewDisposeScope();
+        using var gate = Make.Gate(Make.Options());
+
+        gate.Route(Make.Normal(1, ScalarType.Float32, 5, 4)).Logits.dtype.Should().Be(ScalarType.Float32);
+    }
+
+    /// <summary>
+    /// With inputs, weights and activations that are not negative nothing cancels, so that each rounding costs at most half a unit
+    /// in the last place, relative: hidden, answer, weight, weighted sum, and the sum with the shared expert, are five of them; one more for accumulation.
+    /// </summary>
+    [Theory]
+    [InlineData(ScalarType.BFloat16, 1.0 / 256)]
+    [InlineData(ScalarType.Float16, 1.0 / 2048)]
+    public void A_narrow_layer_is_as_close_to_the_wide_one_as_its_roundings_allow(ScalarType narrow, double unit)
+    {
+        using var scope = NewDisposeScope();
+        using var layer = new MixtureOfExperts(
+            new GatingNetwork(Make.Options(), dtype: ScalarType.Float32),
+            StackedExperts.FeedForward(4, Make.FeedForward() with { Activation = Activation.Relu }, dtype: ScalarType.Float32),
+            [new FeedForwardExpert(Make.FeedForward() with { Activation = Activation.Relu }, dtype: ScalarType.Float32)]);
+        using (no_grad())
+        {
+            foreach (var parameter in Make.Filled(layer, 3).parameters())
+                parameter.copy_(parameter.abs().to(narrow));
+        }
+        var x = Make.Normal(6, narrow, 20, 4).abs();
+
+        using var wide = layer.forward(x.to(ScalarType.Float32));
+        layer.to(narrow);
+        using var actual = layer.forward(x);
+
+        actual.dtype.Should().Be(narrow);
+        var relative = ((actual.to(ScalarType.Float32) - wide).abs() / wide).max().item<float>();
+        relative.Should().BeLessThan((float)(6 * unit / 2)).And.BeGreaterThan(0);
+    }
+}
