@@ -12,7 +12,8 @@ internal static class Report
         AnsiConsole.Write(Comparison(outcomes));
         AnsiConsole.WriteLine();
         AnsiConsole.Write(ExpertsByDigit(routes));
-        AnsiConsole.WriteLine(routes.Report.ToString());
+        AnsiConsole.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"Balance of the load: busiest expert {routes.Report.MaxOverMean:0.00} times the mean, {routes.Report.DeadExperts.Count} never asked."));
     }
 
     private static Table Comparison(IReadOnlyList<Outcome> outcomes)
@@ -37,7 +38,12 @@ internal static class Report
 
     private static Table ExpertsByDigit(Routes routes)
     {
-        var table = new Table { Border = TableBorder.Rounded, Title = new TableTitle($"Who answers for which digit: the gate's weight in %, on the {routes.Rows.Length} images left out in fold 1") };
+        var table = new Table
+        {
+            Border = TableBorder.Rounded,
+            Title = new TableTitle("Who answers for which digit: mean weight given by the gate, in %"),
+            Caption = new TableTitle($"the mixture of fold 1, on the {routes.Rows.Length} images it never saw"),
+        };
         table.AddColumn(new TableColumn("expert").RightAligned());
         table.AddColumn(new TableColumn("load").RightAligned());
         for (var digit = 0; digit < Digits.Classes; digit++)

@@ -63,7 +63,7 @@ public sealed class TerminalProgress : TrainerCallback
         CloseLive();
         _completed = false;
         _numbers = new ProgressNumbers(plan, _time);
-        if (plan.FirstStep > 0)
+        if (plan.FirstStep > 0 && plan.FirstStep < plan.TotalSteps)
             WriteLine($"{Prefix}resumed at step {plan.FirstStep} of {plan.TotalSteps}");
 
         var capabilities = _console.Profile.Capabilities;
