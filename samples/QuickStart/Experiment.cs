@@ -6,41 +6,6 @@ using static TorchSharp.torch;
 
 namespace QuickStart;
 
-/// <summary>What the command line decides.</summary>
-internal sealed record Settings(int Experts, int TopK, double Lambda, int Epochs, int Folds, int Seed, Device Device, string Out, bool Resume);
-
-/// <summary>What came of one model on all folds. Every image was judged by a model that never saw it in training.</summary>
-internal sealed class Outcome(string name, long parameters, long active)
-{
-    public string Name => name;
-
-    public long Parameters => parameters;
-
-    public long ActiveParameters => active;
-
-    /// <summary>One training a fold.</summary>
-    public List<TrainingResult> Trainings { get; } = [];
-
-    public int Images { get; private set; }
-
-    public int Right { get; private set; }
-
-    public double LogLossSum { get; private set; }
-
-    public double Accuracy => (double)Right / Images;
-
-    public double LogLoss => LogLossSum / Images;
-
-    public double Seconds => Trainings.Sum(training => training.Elapsed.TotalSeconds);
-
-    public void Judge(Tensor logits, Tensor labels)
-    {
-        Images += (int)labels.size(0);
-        Right += logits.argmax(-1).eq(labels).sum().item<long>() is var right ? (int)right : 0;
-        LogLossSum += nn.functional.cross_entropy(logits, labels, reduction: nn.Reduction.Sum).item<float>();
-    }
-}
-
 /// <summary>Trains the three models on each fold, and judges them on what the fold left out.</summary>
 internal static class Experiment
 {
