@@ -7,7 +7,6 @@
 using System.CommandLine;
 using Moe.Core;
 using Moe.Training;
-using TorchSharp;
 using TorchSharp.Modules;
 using TorchSharp.Utils;
 using static TorchSharp.torch;

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Moe.Training;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace QuickStart;
@@ -49,8 +48,8 @@ internal sealed class Digits
     public TrainingData Take(int[] rows) => new(Images[tensor(rows, ScalarType.Int64)], LabelsOf(rows));
 
     /// <summary>
-    /// Images and labels, and each image again moved by one pixel to either side, up and down: five times the rows. Nobody writes in the very middle,
-    /// and a few hundred examples of each digit are not enough to learn that from.
+    /// Images and labels, and each image again moved by half a pixel to the left, to the right, up and down: five times the rows. Nobody writes in
+    /// the very middle, and a few hundred examples of each digit are not enough to learn that from.
     /// </summary>
     public TrainingData TakeShifted(int[] rows)
     {
@@ -59,12 +58,15 @@ internal sealed class Digits
         return new TrainingData(cat(moved).reshape(-1, Pixels), LabelsOf(rows).repeat(moved.Length));
     }
 
-    /// <summary>Moves by one pixel along a dimension; what comes in at the edge is empty paper.</summary>
+    /// <summary>
+    /// Moves by half a pixel along a dimension, as the mean of the image and itself one pixel further; what comes in at the edge is empty
+    /// paper. (The digits fill their frame: a whole pixel would cut strokes off.)
+    /// </summary>
     private static Tensor Move(Tensor images, int dimension, int by)
     {
         var moved = images.roll(by, dimension);
         moved.select(dimension, by > 0 ? 0 : Side - 1).zero_();
-        return moved;
+        return (images + moved) / 2;
     }
 
     private Tensor LabelsOf(int[] rows) => tensor(Array.ConvertAll(rows, row => Labels[row]), ScalarType.Int64);

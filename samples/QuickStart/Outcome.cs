@@ -1,5 +1,4 @@
 using Moe.Training;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace QuickStart;

@@ -95,14 +95,13 @@ internal static class Plots
                 text.LabelAlignment = Alignment.MiddleCenter;
             }
         }
-        Style(plot, "Which expert answers for which digit");
+        Style(plot, "Which expert answers for which digit (images never seen)");
         plot.HideGrid();
         plot.XLabel("digit", 20);
-        plot.YLabel("expert", 20);
         plot.Axes.Bottom.SetTicks([.. Enumerable.Range(0, Digits.Classes).Select(digit => (double)digit)], [.. Enumerable.Range(0, Digits.Classes).Select(digit => $"{digit}")]);
         plot.Axes.Left.SetTicks(
             [.. Enumerable.Range(0, order.Length).Select(row => (double)(order.Length - 1 - row))],
-            [.. order.Select(expert => string.Create(CultureInfo.InvariantCulture, $"{expert}  ({routes.Report.Share[expert]:0%} of load)"))]);
+            [.. order.Select(expert => string.Create(CultureInfo.InvariantCulture, $"expert {expert}  ({routes.Report.Share[expert]:0%} of load)"))]);
         plot.Axes.Margins(0, 0);
         var bar = plot.Add.ColorBar(map);
         bar.Label = "mean weight given by the gate, in %";

@@ -1,6 +1,5 @@
 using Moe.Training;
 using Spectre.Console;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Moe.Terminal.Tests;
