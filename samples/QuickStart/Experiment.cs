@@ -10,8 +10,8 @@ namespace QuickStart;
 internal static class Experiment
 {
     // These, the width of the experts, the shifts and the defaults of --lambda and --epochs were chosen by the mixture's accuracy in a 4-fold
-    // cross-validation within the training rows of fold 1, with three seeds each. The test folds played no part in it, and no epoch is picked
-    // by them either: no early stopping, no keep-best. Most of these hardly matter; learning rate, noise and shifts do.
+    // cross-validation within the training rows of fold 1, the closest candidates with three seeds each. The test folds played no part in it, and
+    // no epoch is picked by them either: no early stopping, no keep-best. Most of these hardly matter; learning rate, noise and shifts do.
     private const int BatchSize = 256;
     private const double PeakLearningRate = 0.02;
     private const double LastLearningRate = 1e-5;
@@ -24,42 +24,35 @@ internal static class Experiment
         // Tensors this small are done sooner by one thread than several could agree on who does what.
         set_num_threads(1);
 
-        var active = Models.ActiveOfMixture(settings.Experts, settings.TopK);
-        (string Name, Func<nn.Module<Tensor, Tensor>> Build)[] models =
+        (Outcome Outcome, Func<nn.Module<Tensor, Tensor>> Build)[] models =
         [
-            ("mixture", () => Models.Mixture(settings.Experts, settings.TopK)),
-            ("single MLP", () => Models.SingleMlp(settings.Experts, settings.TopK)),
-            ("ensemble", () => Models.Ensemble(settings.Experts)),
+            (new Outcome("mixture"), () => Models.Mixture(settings.Experts, settings.TopK)),
+            (new Outcome("single MLP"), () => Models.SingleMlp(settings.Experts, settings.TopK)),
+            (new Outcome("ensemble"), () => Models.Ensemble(settings.Experts)),
         ];
-        var outcomes = new List<Outcome>();
         Routes? routes = null;
         for (var fold = 0; fold < settings.Folds; fold++)
         {
             using var scope = NewDisposeScope();
             var training = digits.TakeShifted(digits.RowsOutside(fold));
             var test = digits.Take(digits.RowsOf(fold));
-            foreach (var (name, build) in models)
+            foreach (var (outcome, build) in models)
             {
                 manual_seed(settings.Seed);
                 using var model = build().to(settings.Device);
-                if (fold == 0)
-                {
-                    var parameters = Models.Parameters(model);
-                    outcomes.Add(new Outcome(name, parameters, name == "mixture" ? active : parameters));
-                }
-                var outcome = outcomes.Single(outcome => outcome.Name == name);
-                var trainer = TrainerFor(model, $"fold {fold + 1}/{settings.Folds}  {name,-10}", name, fold, training.Count, settings);
-                outcome.Trainings.Add(trainer.Fit(training, test, cancellation));
-                outcome.Judge(trainer.Predict(test.Inputs, cancellation: cancellation).cpu(), test.Targets);
-                if (fold == 0 && model is MixtureOfExperts mixture && name == "mixture")
-                    routes = Routes.Of(mixture, digits, digits.RowsOf(fold), settings.Device);
+                var trainer = TrainerFor(model, outcome.Name, fold, training.Count, settings);
+                var result = trainer.Fit(training, test, cancellation);
+                using var logits = trainer.Predict(test.Inputs, cancellation: cancellation);
+                outcome.Add(result, model, logits.cpu(), test.Targets);
+
+                // The first model of the first fold is the mixture whose experts are looked at.
+                routes ??= Routes.Of((MixtureOfExperts)model, digits, digits.RowsOf(fold), settings.Device);
             }
         }
-        return (outcomes, routes!);
+        return ([.. models.Select(model => model.Outcome)], routes!);
     }
 
-    private static Trainer TrainerFor(
-        nn.Module<Tensor, Tensor> model, string title, string name, int fold, long samples, Settings settings)
+    private static Trainer TrainerFor(nn.Module<Tensor, Tensor> model, string name, int fold, long samples, Settings settings)
     {
         var steps = (samples + BatchSize - 1) / BatchSize * settings.Epochs;
         var options = new TrainerOptions
@@ -84,6 +77,6 @@ internal static class Experiment
             parameters => optim.AdamW(parameters, weight_decay: WeightDecay),
             (logits, labels) => nn.functional.cross_entropy(logits, labels, label_smoothing: model.training ? LabelSmoothing : 0),
             options,
-            new TerminalProgress { Title = title, EpochsPerLine = 0 });
+            new TerminalProgress { Title = $"fold {fold + 1}/{settings.Folds}  {name,-10}", EpochsPerLine = 0 });
     }
 }

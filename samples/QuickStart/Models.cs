@@ -10,18 +10,14 @@ internal static class Models
     private const int ExpertHidden = 32;
 
     /// <summary>A mixture: a linear gate looks at the pixels and sends each image to its best experts, who vote with the gate's weights.</summary>
-    public static MixtureOfExperts Mixture(int experts, int topK)
-    {
-        // The noise lets experts other than the current best be tried; it fades over the training.
-        var gate = new GatingNetwork(new GatingOptions { InputWidth = Digits.Pixels, ExpertCount = experts, TopK = topK, NoisyGating = true });
-        return new MixtureOfExperts(gate, Experts(experts));
-    }
+    public static MixtureOfExperts Mixture(int experts, int topK) =>
+        new(new GatingNetwork(GateOfMixture(experts, topK)), Experts(experts));
 
     /// <summary>One network, as wide as makes its parameters those that the mixture uses for one image.</summary>
     public static FeedForwardExpert SingleMlp(int experts, int topK)
     {
         var perHidden = Digits.Pixels + 1 + Digits.Classes;
-        var hidden = (int)Math.Round((double)(ActiveOfMixture(experts, topK) - Digits.Classes) / perHidden);
+        var hidden = (int)Math.Round((double)(ActiveOf(GateOfMixture(experts, topK)) - Digits.Classes) / perHidden);
         return new FeedForwardExpert(Network(hidden));
     }
 
@@ -36,15 +32,20 @@ internal static class Models
         return new MixtureOfExperts(gate, Experts(experts));
     }
 
-    /// <summary>Parameters that one image passes through in the mixture: the gate's matrix and top-k experts. (The gate's noise is for training only.)</summary>
-    public static long ActiveOfMixture(int experts, int topK)
+    /// <summary>
+    /// Parameters that take part in the answer to one image: the gate's matrix, unless it never learns, and k experts. (The matrix of the
+    /// gate's noise is for training only.)
+    /// </summary>
+    public static long ActiveOf(GatingOptions gate)
     {
         var expert = (Digits.Pixels + 1L) * ExpertHidden + (ExpertHidden + 1L) * Digits.Classes;
-        return (long)experts * Digits.Pixels + topK * expert;
+        var matrix = gate.NoisyGating ? (long)gate.ExpertCount * Digits.Pixels : 0;
+        return matrix + gate.TopK * expert;
     }
 
-    /// <summary>All parameters that learn.</summary>
-    public static long Parameters(nn.Module model) => model.parameters().Where(parameter => parameter.requires_grad).Sum(parameter => parameter.numel());
+    /// <summary>The noise lets experts other than the current best be tried; it fades over the training.</summary>
+    private static GatingOptions GateOfMixture(int experts, int topK) =>
+        new() { InputWidth = Digits.Pixels, ExpertCount = experts, TopK = topK, NoisyGating = true };
 
     private static StackedExperts Experts(int count) => StackedExperts.FeedForward(count, Network(ExpertHidden));
 

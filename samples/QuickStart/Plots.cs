@@ -147,7 +147,7 @@ internal static class Plots
                 caption.LabelAlignment = Alignment.UpperCenter;
             }
         }
-        Style(plot, "What each expert is asked: images never seen, the answer, and the gate's weight on the expert");
+        Style(plot, "What each expert is asked: images never seen, the answer, the gate's weight (wrong answers are framed)");
         plot.HideGrid();
         plot.Axes.Bottom.IsVisible = false;
         plot.Axes.Left.SetTicks(

@@ -52,14 +52,14 @@ static int Run(Settings settings)
         AnsiConsole.MarkupLineInterpolated($"[bold]{digits.Labels.Length:N0} handwritten digits[/], {settings.Experts} experts, top-{settings.TopK}, seed {settings.Seed}, on {settings.Device}");
         var (outcomes, routes) = Experiment.Run(settings, digits, cancellation.Token);
         Report.Print(outcomes, routes);
-        AnsiConsole.WriteLine();
+        Console.WriteLine();
         foreach (var picture in Plots.Save(settings.Out, outcomes, routes, digits))
-            AnsiConsole.WriteLine($"wrote {Path.GetRelativePath(Environment.CurrentDirectory, picture)}");
+            Console.WriteLine($"wrote {Path.GetRelativePath(Environment.CurrentDirectory, picture)}");
         return Ok;
     }
     catch (OperationCanceledException)
     {
-        AnsiConsole.WriteLine("Stopped. To go on from here, give the same options and --resume.");
+        Console.WriteLine("Stopped. To go on from here, give the same options and --resume.");
         return Interrupted;
     }
     catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidDataException or NonFiniteTrainingException)

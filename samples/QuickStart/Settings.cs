@@ -12,7 +12,7 @@ internal sealed record Settings(
     public IReadOnlyList<string> Failures()
     {
         var failures = new List<string>();
-        Require(Experts is >= 1 and <= 256, $"--experts ({Experts}) must lie between 1 and 256.");
+        Require(Experts is >= 1 and <= 64, $"--experts ({Experts}) must lie between 1 and 64.");
         Require(TopK >= 1 && TopK <= Experts, $"--top-k ({TopK}) must lie between 1 and --experts ({Experts}).");
         Require(Lambda >= 0 && double.IsFinite(Lambda), $"--lambda ({Lambda}) must be 0 or more.");
         Require(Epochs >= 1, $"--epochs ({Epochs}) must be at least 1.");

@@ -54,6 +54,8 @@ public sealed class TerminalProgress : TrainerCallback
         }
     } = 1;
 
+    private bool IsLive => _console.Profile is { Capabilities: { Interactive: true, Ansi: true }, Out.IsTerminal: true };
+
     private string Prefix => Title.Length > 0 ? Title + "  " : "";
 
     /// <inheritdoc/>
@@ -66,10 +68,9 @@ public sealed class TerminalProgress : TrainerCallback
         if (plan.FirstStep > 0 && plan.FirstStep < plan.TotalSteps)
             WriteLine($"{Prefix}resumed at step {plan.FirstStep} of {plan.TotalSteps}");
 
-        var capabilities = _console.Profile.Capabilities;
-        if (capabilities.Interactive && capabilities.Ansi && _console.Profile.Out.IsTerminal)
+        if (IsLive)
         {
-            var bars = new ProgressBars(Title, capabilities.Unicode);
+            var bars = new ProgressBars(Title, _console.Profile.Capabilities.Unicode);
             _live = new LiveLines(_console, width => bars.Draw(_numbers, width));
             _live.Open();
         }
@@ -125,10 +126,10 @@ public sealed class TerminalProgress : TrainerCallback
         _lastFrame = TimeSpan.Zero;
     }
 
-    /// <summary>As one line, however narrow the console: a log is searched line by line.</summary>
+    /// <summary>In a log a line stays whole, however narrow the console is said to be: logs are searched line by line.</summary>
     private void WriteLine(string text)
     {
-        if (_console.Profile.Capabilities.Interactive)
+        if (IsLive)
             _console.WriteLine(text);
         else
             _console.Write(new UnbrokenLine(text));
