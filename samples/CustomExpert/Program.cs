@@ -16,17 +16,17 @@ const double Seconds = 3.5, Noise = 0.3;
 
 var epochs = new Option<int>("--epochs") { Description = "How often the measurements are gone through.", DefaultValueFactory = _ => 600 };
 var seed = new Option<int>("--seed") { Description = "Decides measurements and first weights.", DefaultValueFactory = _ => 1 };
-epochs.Validators.Add(result =>
-{
-    if (!result.Errors.Any() && result.GetValue(epochs) is < 1 and var value)
-        result.AddError($"--epochs ({value}) must be at least 1.");
-});
 var command = new RootCommand("Trains a mixture of a rule, a network of our own, and built-in experts on a bouncing ball.") { epochs, seed };
 command.SetAction(parsed => Run(parsed.GetValue(epochs), parsed.GetValue(seed)));
 return command.Parse(args).Invoke();
 
 static int Run(int epochs, int seed)
 {
+    if (epochs < 1)
+    {
+        Console.Error.WriteLine($"Error: --epochs ({epochs}) must be at least 1.");
+        return 2;
+    }
     using var scope = NewDisposeScope();
     set_num_threads(1); // Tensors this small are not worth sharing.
     manual_seed(seed);
