@@ -8,7 +8,13 @@ public sealed class GatingOptionsTests
     {
         var options = new GatingOptions
         {
-            InputWidth = 0, ExpertCount = -1, TopK = 3, Softmax = (SoftmaxOrder)7, Temperature = double.NaN, CapacityFactor = 0, EvaluationCapacityFactor = double.PositiveInfinity,
+            InputWidth = 0,
+            ExpertCount = -1,
+            TopK = 3,
+            Softmax = (SoftmaxOrder)7,
+            Temperature = double.NaN,
+            CapacityFactor = 0,
+            EvaluationCapacityFactor = double.PositiveInfinity,
         };
 
         FluentActions.Invoking(() => new GatingNetwork(options)).Should().Throw<ArgumentException>().WithParameterName("options").Which.Message.Should().Be(
@@ -46,8 +52,17 @@ public sealed class GatingOptionsTests
         var gating = new GatingOptions { InputWidth = 1, ExpertCount = 2 };
         gating.Should().Be(new GatingOptions
         {
-            InputWidth = 1, ExpertCount = 2, TopK = 2, Softmax = SoftmaxOrder.AfterSelection, Renormalize = false, Bias = false, NoisyGating = false,
-            StraightThrough = false, Temperature = 1, CapacityFactor = null, EvaluationCapacityFactor = null,
+            InputWidth = 1,
+            ExpertCount = 2,
+            TopK = 2,
+            Softmax = SoftmaxOrder.AfterSelection,
+            Renormalize = false,
+            Bias = false,
+            NoisyGating = false,
+            StraightThrough = false,
+            Temperature = 1,
+            CapacityFactor = null,
+            EvaluationCapacityFactor = null,
         });
         new FeedForwardOptions { InputWidth = 1, HiddenWidth = 2 }.Should().Be(
             new FeedForwardOptions { InputWidth = 1, HiddenWidth = 2, OutputWidth = null, Activation = Activation.Gelu, Bias = true });
