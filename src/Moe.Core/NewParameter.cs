@@ -6,12 +6,17 @@ namespace Moe.Core;
 /// <summary>Makes parameters that outlive the dispose scope they are made in.</summary>
 internal static class NewParameter
 {
-    /// <summary>Uniform in ±1/√fanIn, as torch's Linear begins.</summary>
+    /// <summary>
+    /// Uniform in ±1/√fanIn, as torch's Linear begins. Drawn where the generator lives and then moved, so that the same seed begins with
+    /// the same weights on every device.
+    /// </summary>
     public static Parameter Uniform(long[] shape, long fanIn, Generator? generator, Device? device, ScalarType? dtype)
     {
         var bound = 1 / Math.Sqrt(fanIn);
         using var noGrad = no_grad();
-        return From(empty(shape, dtype: dtype, device: device).uniform_(-bound, bound, generator));
+        using var scope = NewDisposeScope();
+        var drawn = empty(shape, dtype: dtype, device: generator?.device ?? device).uniform_(-bound, bound, generator);
+        return From(generator is null ? drawn : drawn.to(device ?? get_default_device()));
     }
 
     /// <summary>All zero.</summary>
