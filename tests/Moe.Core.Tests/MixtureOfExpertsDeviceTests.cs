@@ -64,6 +64,19 @@ public sealed class MixtureOfExpertsDeviceTests
         }
     }
 
+    [Fact]
+    public void A_generator_on_the_cpu_may_draw_weights_for_another_device()
+    {
+        using var generator = new Generator(3);
+        using var again = new Generator(3);
+        using var elsewhere = new GatingNetwork(Make.Options(), generator, META);
+        using var here = new GatingNetwork(Make.Options(), again, CPU);
+
+        elsewhere.Weight.device_type.Should().Be(DeviceType.META);
+        here.Weight.device_type.Should().Be(DeviceType.CPU);
+        Compare.Bits(generator.get_state()).Should().Equal(Compare.Bits(again.get_state()), "the same was drawn for both");
+    }
+
     [Theory]
     [InlineData(2, false)]
     [InlineData(2, true)]
