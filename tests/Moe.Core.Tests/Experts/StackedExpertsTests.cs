@@ -15,7 +15,7 @@ public sealed class StackedExpertsTests
         using var layer = Layer([.. singles]);
         var x = Make.Normal(1, 5, 4);
 
-        Keys(layer).Should().Equal("gate.weight", "experts.0.up_weight", "experts.0.down_weight", "experts.0.up_bias", "experts.0.down_bias");
+        Keys(layer).Should().Equal("experts.0.up_weight", "experts.0.down_weight", "experts.0.up_bias", "experts.0.down_bias", "gate.weight");
         layer.get_parameter("experts.0.up_weight")!.shape.Should().Equal(3, 6, 4);
         for (var e = 0; e < 3; e++)
             Compare.SameBits(layer.Experts[e].forward(x), copies[e].forward(x));
