@@ -155,7 +155,8 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IExpert, IRout
         var (_, order) = routing.Mask.bitwise_not().to(ScalarType.Byte).sort(0, descending: false, stable: true);
         var real = order.narrow(0, 0, routing.ValidTokens);
         var sum = Sum(_shared!, DispatchPlan.Select(tokens, real), pass);
-        return zeros(tokens.size(0), OutputWidth, dtype: tokens.dtype, device: tokens.device).index_copy(0, real, sum);
+        return zeros(tokens.size(0), OutputWidth, dtype: tokens.dtype, device: tokens.device)
+            .scatter(0, real.unsqueeze(-1).expand(-1, OutputWidth), sum);
     }
 
     private static Tensor Sum(ExpertPool experts, Tensor rows, RoutingPass? pass) => experts.AnswerAll(rows, pass).Aggregate((left, right) => left + right);
