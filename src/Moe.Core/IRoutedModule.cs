@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Moe.Core;
 
 /// <summary>
-/// A module with mixtures of experts inside, which hands a <see cref="RoutingPass"/> on to them. <see cref="MixtureOfExperts"/> and
-/// <see cref="RoutedSequential"/> are such modules; a model of your own becomes one by passing <c>pass</c> to its parts that are.
+/// A module with mixtures of experts inside, which hands a <see cref="RoutingPass"/> on to them. <see cref="MixtureOfExperts"/>,
+/// <see cref="RoutedSequential"/> and <see cref="ModuleExpert"/> are such modules; a model of your own becomes one by passing <c>pass</c> to its parts that are.
 /// </summary>
 public interface IRoutedModule
 {

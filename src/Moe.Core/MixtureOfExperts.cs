@@ -12,10 +12,13 @@ namespace Moe.Core;
 /// Shared experts answer every token, with weight 1.</para>
 /// <para>Shapes: input [*, D] → output [*, Dout], same type and device. Types: Float32, Float64, BFloat16 (Float16 where torch has it).
 /// Padding gets 0, and so does a token all of whose experts were full.</para>
-/// <para>It owns gate and experts: those that are modules are registered (as <c>gate.*</c>, <c>experts.0.*</c>, …), moved, saved, trained and
-/// disposed with it. Forward passes may run on several threads at once if the experts allow it.</para>
+/// <para>It owns gate and experts: those that are modules are registered (as <c>gate.*</c>, <c>experts.0.*</c>, …, each under its index,
+/// a stack under that of its first expert), moved, saved, trained and disposed with it.</para>
+/// <para>A mixture may be an expert of another one: it is asked about the rows that the outer gate sends it, and where a
+/// <see cref="RoutingPass"/> is given, it adds its own decision there.</para>
+/// <para>Forward passes may run on several threads at once if the experts allow it.</para>
 /// </remarks>
-public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IRoutedModule
+public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IExpert, IRoutedModule
 {
     [ComponentName(Name = "experts")]
     private readonly ExpertPool _experts;
@@ -77,7 +80,7 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IRoutedModule
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
-        return scope.MoveToOuter(Mix(input, mask: null).Output);
+        return scope.MoveToOuter(Mix(input, mask: null, pass: null).Output);
     }
 
     /// <summary>Answers tokens, and adds the decision to <paramref name="pass"/>, whose mask says which are real.</summary>
@@ -88,9 +91,15 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IRoutedModule
     {
         ArgumentNullException.ThrowIfNull(pass);
         using var scope = NewDisposeScope();
-        var (output, routing) = Mix(input, pass.Mask);
-        pass.Add(this, routing);
-        return scope.MoveToOuter(output);
+        return scope.MoveToOuter(Mix(input, pass.Mask, pass).Output);
+    }
+
+    /// <summary>As an expert, a mixture may be asked about no rows at all; tokens that a caller gives a layer must be there.</summary>
+    Tensor IExpert.forward(Tensor input)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        TensorGuard.Matrix(input, InputWidth, nameof(input));
+        return input.size(0) == 0 ? zeros(0, OutputWidth, dtype: input.dtype, device: input.device) : forward(input);
     }
 
     /// <summary>Answers tokens, and says who answered.</summary>
@@ -101,7 +110,7 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IRoutedModule
     public MixtureOutput ForwardWithRouting(Tensor input, Tensor? mask = null)
     {
         using var scope = NewDisposeScope();
-        var result = Mix(input, mask);
+        var result = Mix(input, mask, pass: null);
         scope.MoveToOuter(result.Routing.Tensors.Append(result.Output));
         return result;
     }
@@ -114,7 +123,7 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IRoutedModule
     }
 
     /// <summary>The whole layer: gate → dispatch → experts → combine.</summary>
-    private MixtureOutput Mix(Tensor input, Tensor? mask)
+    private MixtureOutput Mix(Tensor input, Tensor? mask, RoutingPass? pass)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         TensorGuard.Rows(input, InputWidth, nameof(input));
@@ -122,29 +131,32 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IRoutedModule
         _shared?.RequireType(input, nameof(input));
 
         var routing = Gate.Route(input, mask);
+        pass?.Add(this, routing);
+        // Padding reaches no expert.
+        var inner = pass?.Unmasked();
         var tokens = input.reshape(-1, InputWidth);
         var plan = DispatchPlan.From(routing);
-        var answers = _experts.Answer(plan.Gather(tokens), routing.Load);
+        var answers = _experts.Answer(plan.Gather(tokens), routing.Load, inner);
         var output = plan.Combine(answers, routing.Weights, tokens, OutputWidth);
         if (_shared is not null)
-            output = output + Shared(tokens, routing);
+            output = output + Shared(tokens, routing, inner);
         return new MixtureOutput(output.reshape([.. input.shape[..^1], OutputWidth]), routing);
     }
 
     /// <summary>The sum of the shared experts' answers; 0 for padding, which they never see.</summary>
-    private Tensor Shared(Tensor tokens, RoutingDecision routing)
+    private Tensor Shared(Tensor tokens, RoutingDecision routing, RoutingPass? pass)
     {
         if (routing.Mask is null)
-            return Sum(_shared!, tokens);
+            return Sum(_shared!, tokens, pass);
         if (routing.ValidTokens == 0)
             return zeros(tokens.size(0), OutputWidth, dtype: tokens.dtype, device: tokens.device);
 
         // Real tokens first, in their order. Their number is known already; nonzero would read it from the device once more.
         var (_, order) = routing.Mask.bitwise_not().to(ScalarType.Byte).sort(0, descending: false, stable: true);
-        var sum = Sum(_shared!, Rows.Pick(tokens, order.narrow(0, 0, routing.ValidTokens)));
+        var sum = Sum(_shared!, Rows.Pick(tokens, order.narrow(0, 0, routing.ValidTokens)), pass);
         var padding = zeros(1, OutputWidth, dtype: tokens.dtype, device: tokens.device);
         return Rows.Pick(cat([sum, padding]), Rows.Inverse(order).clamp_max(routing.ValidTokens));
     }
 
-    private static Tensor Sum(ExpertPool experts, Tensor rows) => experts.AnswerAll(rows).Aggregate((left, right) => left + right);
+    private static Tensor Sum(ExpertPool experts, Tensor rows, RoutingPass? pass) => experts.AnswerAll(rows, pass).Aggregate((left, right) => left + right);
 }

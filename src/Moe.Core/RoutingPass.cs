@@ -9,28 +9,36 @@ namespace Moe.Core;
 /// <remarks>
 /// Being an argument, it cannot go stale: a pass knows of the calls it was given to and of no others. Accumulation uses one pass a
 /// micro-batch; a forward that is run again to save memory gets none (<c>forward(input)</c>), so nothing counts twice; two threads use
-/// two passes. It owns the decisions, which survive the dispose scopes of the model. Adding is thread-safe.
+/// two passes. It owns the decisions, which survive the dispose scopes of the model. Adding is thread-safe. When a forward pass
+/// throws, the decisions made until then are there.
 /// </remarks>
 public sealed class RoutingPass : IDisposable
 {
     private readonly List<LayerRouting> _layers = [];
+    private readonly RoutingPass _owner;
     private bool _disposed;
 
     /// <summary>Begins a pass.</summary>
     /// <param name="mask">True for real tokens, Bool, shaped as the layers' inputs without their last dimension; null when all are. Not owned.</param>
-    public RoutingPass(Tensor? mask = null) => Mask = mask;
+    public RoutingPass(Tensor? mask = null)
+    {
+        Mask = mask;
+        _owner = this;
+    }
+
+    private RoutingPass(RoutingPass owner) => _owner = owner;
 
     /// <summary>Which tokens are real; null when all are.</summary>
     public Tensor? Mask { get; }
 
-    /// <summary>The decisions so far, in the order in which the layers were run.</summary>
+    /// <summary>The decisions so far, in the order in which they were made: a mixture inside an expert follows the one around it.</summary>
     public IReadOnlyList<LayerRouting> Layers
     {
         get
         {
             // A copy: another thread may be adding.
-            lock (_layers)
-                return [.. _layers];
+            lock (_owner._layers)
+                return [.. _owner._layers];
         }
     }
 
@@ -43,14 +51,20 @@ public sealed class RoutingPass : IDisposable
         ArgumentNullException.ThrowIfNull(layer);
         ArgumentNullException.ThrowIfNull(decision);
         TensorGuard.Alive(decision.Indices, nameof(decision));
-        lock (_layers)
+        lock (_owner._layers)
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
+            ObjectDisposedException.ThrowIf(_owner._disposed, this);
             foreach (var tensor in decision.Tensors)
                 tensor.DetachFromDisposeScope();
-            _layers.Add(new LayerRouting(layer, decision));
+            _owner._layers.Add(new LayerRouting(layer, decision));
         }
     }
+
+    /// <summary>
+    /// The same pass for rows without padding: what an expert is asked, since a mixture has taken padding out. Decisions go to this
+    /// pass, and with it they end; disposing the view ends nothing.
+    /// </summary>
+    internal RoutingPass Unmasked() => Mask is null ? this : new RoutingPass(_owner);
 
     /// <summary>Ends the pass and releases its decisions.</summary>
     public void Dispose()

@@ -37,17 +37,15 @@ internal sealed class RoutedModel
     /// <summary>A mixture below a module that does not take a pass would be left out of the objective without a word.</summary>
     private void RequireHandedOn(nn.Module part, string blockedBy)
     {
-        if (part is MixtureOfExperts)
+        if (part is MixtureOfExperts && blockedBy.Length > 0)
         {
-            if (blockedBy.Length == 0)
-                return;
             throw new ArgumentException(
                 $"The mixture of experts {NameOf(part)} lies in {blockedBy}, which does not hand on a RoutingPass, so that its balance would be lost. "
                 + "Let that module implement IRoutedModule, or use RoutedSequential instead of Sequential.");
         }
 
-        // Lists and dictionaries of modules have no forward of their own; they block nothing.
-        if (blockedBy.Length == 0 && part is nn.Module<Tensor, Tensor> and not IRoutedModule)
+        // Lists and dictionaries of modules have no forward of their own; they block nothing. Experts get the pass as layers do.
+        if (blockedBy.Length == 0 && part is (nn.Module<Tensor, Tensor> or IExpert) and not IRoutedModule)
             blockedBy = $"{NameOf(part)} ({part.GetType().Name})";
         foreach (var (_, child) in part.named_children())
             RequireHandedOn(child, blockedBy);

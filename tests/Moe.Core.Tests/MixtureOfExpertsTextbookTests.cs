@@ -77,10 +77,10 @@ public sealed class MixtureOfExpertsTextbookTests
             row => Textbook.SwiGlu(row, p["experts.1.gate_weight"], p["experts.1.up_weight"], p["experts.1.down_weight"]),
             row => row.detach() * 2 - 1,
             row => Textbook.FeedForward(row, p["experts.0.up_weight"][1], p["experts.0.up_bias"][1], p["experts.0.down_weight"][1], p["experts.0.down_bias"][1]),
-            row => row.matmul(p["experts.2.weight"].t()) + p["experts.2.bias"],
+            row => row.matmul(p["experts.4.weight"].t()) + p["experts.4.bias"],
             row => row,
-            row => p["experts.4.value"].unsqueeze(0),
-            row => (row.matmul(p["experts.5.module.0.weight"].t()) + p["experts.5.module.0.bias"]).tanh(),
+            row => p["experts.6.value"].unsqueeze(0),
+            row => (row.matmul(p["experts.7.module.0.weight"].t()) + p["experts.7.module.0.bias"]).tanh(),
         ];
         Tensor Expected(Tensor input) => Textbook.Mixture(input, layer.Gate.Weight, layer.Gate.Bias, experts, options);
 

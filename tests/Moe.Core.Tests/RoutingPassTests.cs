@@ -160,4 +160,24 @@ public sealed class RoutingPassTests
 
         pass.Layers.Should().HaveCount(20).And.OnlyContain(routing => !routing.Decision.Weights.IsInvalid);
     }
+
+    [Fact]
+    public void A_view_without_mask_adds_to_the_pass_and_owns_nothing()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = Make.Layer(Make.Options());
+        using var pass = new RoutingPass(Make.Mask(1, 0));
+        using (var view = pass.Unmasked())
+        {
+            view.Mask.Should().BeNull();
+            view.Unmasked().Should().BeSameAs(view);
+            layer.forward(Make.Normal(1, 5, 4), view);
+            view.Layers.Should().ContainSingle();
+        }
+
+        pass.Layers.Should().ContainSingle().Which.Decision.Weights.IsInvalid.Should().BeFalse();
+        var late = pass.Unmasked();
+        pass.Dispose();
+        layer.Invoking(l => l.forward(Make.Normal(1, 5, 4), late)).Should().Throw<ObjectDisposedException>();
+    }
 }

@@ -16,15 +16,23 @@ internal sealed class ExpertPool : nn.Module
         : base(name)
     {
         _experts = Stacked(experts);
-        foreach (var (module, index) in Modules().Select((module, index) => (module, index)))
-            register_module($"{index}", module);
+        var registered = new HashSet<nn.Module>();
+        for (var index = 0; index < _experts.Length; index++)
+        {
+            // A name must not depend on what the experts before it are: it is the index of the first expert that the module holds.
+            if (ModuleOf(_experts[index]) is { } module && registered.Add(module))
+                register_module($"{index}", module);
+        }
     }
 
     public IReadOnlyList<IExpert> Experts => _experts;
 
     /// <summary>Lets each expert answer its rows: rows lie grouped by expert, <paramref name="counts"/> says how many each has.</summary>
+    /// <param name="rows">[n, D].</param>
+    /// <param name="counts">Rows of each expert; together n.</param>
+    /// <param name="pass">Collects what mixtures inside the experts decide; without a mask, since no row is padding. Null for none.</param>
     /// <returns>The answers [n, Dout] of the experts that have rows, in order, in the rows' type and on their device.</returns>
-    public List<Tensor> Answer(Tensor rows, IReadOnlyList<long> counts)
+    public List<Tensor> Answer(Tensor rows, IReadOnlyList<long> counts, RoutingPass? pass)
     {
         var answers = new List<Tensor>(_experts.Length + 1);
         var slices = new Dictionary<StackedExperts, Tensor[][]>();
@@ -33,17 +41,17 @@ internal sealed class ExpertPool : nn.Module
         {
             if (counts[index] == 0)
                 continue;
-            answers.Add(Answer(index, rows.narrow(0, start, counts[index]), slices));
+            answers.Add(Answer(index, rows.narrow(0, start, counts[index]), pass, slices));
             start += counts[index];
         }
         return answers;
     }
 
     /// <summary>Lets every expert answer all rows.</summary>
-    public IEnumerable<Tensor> AnswerAll(Tensor rows)
+    public IEnumerable<Tensor> AnswerAll(Tensor rows, RoutingPass? pass)
     {
         var slices = new Dictionary<StackedExperts, Tensor[][]>();
-        return _experts.Select((_, index) => Answer(index, rows, slices));
+        return _experts.Select((_, index) => Answer(index, rows, pass, slices));
     }
 
     /// <summary>Refuses input whose type is not that of the experts' weights.</summary>
@@ -59,16 +67,16 @@ internal sealed class ExpertPool : nn.Module
         }
     }
 
-    private Tensor Answer(int index, Tensor rows, Dictionary<StackedExperts, Tensor[][]> slices)
+    private Tensor Answer(int index, Tensor rows, RoutingPass? pass, Dictionary<StackedExperts, Tensor[][]> slices)
     {
         var expert = _experts[index];
         var answer = expert switch
         {
             StackedExperts.Slice slice => slice.Stack.Recipe.Compute(
                 Bring(rows, slice.Stack.FirstWeight), SlicesOf(slice.Stack, slices)[slice.Index]),
-            nn.Module<Tensor, Tensor> module => module.call(Bring(rows, FirstWeight(module))),
-            nn.Module module => expert.forward(Bring(rows, FirstWeight(module))),
-            _ => Constant(expert, rows),
+            MixtureOfExperts mixture => Ask(mixture, Bring(rows, mixture.Gate.Weight), pass),
+            nn.Module module => Ask(expert, Bring(rows, FirstWeight(module)), pass),
+            _ => Constant(expert, rows, pass),
         };
 
         // A wrong answer must not reach the others' rows: cat would accept any height.
@@ -88,28 +96,36 @@ internal sealed class ExpertPool : nn.Module
         return weights;
     }
 
+    private static Tensor Ask(IExpert expert, Tensor rows, RoutingPass? pass) => expert switch
+    {
+        // Called, so that its hooks run.
+        ModuleExpert { Module: not IRoutedModule } wrapper => wrapper.call(rows),
+        IRoutedModule routed when pass is not null => routed.forward(rows, pass),
+        nn.Module<Tensor, Tensor> module => module.call(rows),
+        _ => expert.forward(rows),
+    };
+
     /// <summary>The answer of an expert that autograd does not know.</summary>
-    private static Tensor Constant(IExpert expert, Tensor rows)
+    private static Tensor Constant(IExpert expert, Tensor rows, RoutingPass? pass)
     {
         using var noGrad = no_grad();
-        var answer = expert.forward(rows.detach());
+        var answer = Ask(expert, rows.detach(), pass);
         return answer is { IsInvalid: false } ? answer.detach() : answer;
     }
 
     /// <summary>Moves rows to where the expert lives; its type was checked at the door.</summary>
     private static Tensor Bring(Tensor rows, Tensor? weight) => weight is null ? rows : rows.to(weight.device);
 
+    /// <summary>The weight that tells what an expert computes in. Not a gate's: inside a narrow mixture that one stays in Float32.</summary>
     private static Parameter? FirstWeight(nn.Module module) => module switch
     {
         StackedExperts stack => stack.FirstWeight,
-        _ => module.parameters().FirstOrDefault(parameter => TensorGuard.IsFloating(parameter.dtype)),
+        GatingNetwork => null,
+        _ => module.named_parameters(recurse: false).Select(pair => pair.parameter).FirstOrDefault(parameter => TensorGuard.IsFloating(parameter.dtype))
+            ?? module.children().Select(FirstWeight).FirstOrDefault(weight => weight is not null),
     };
 
-    /// <summary>Each module once, in order of first appearance.</summary>
-    private IEnumerable<nn.Module> Modules() => _experts
-        .Select(expert => expert is StackedExperts.Slice slice ? slice.Stack : expert as nn.Module)
-        .OfType<nn.Module>()
-        .Distinct();
+    private static nn.Module? ModuleOf(IExpert expert) => expert is StackedExperts.Slice slice ? slice.Stack : expert as nn.Module;
 
     /// <summary>Replaces experts with equal recipes, of which there are two or more, by slices of one stack.</summary>
     private static IExpert[] Stacked(IReadOnlyList<IExpert> experts)

@@ -11,6 +11,8 @@ namespace Moe.Core;
 /// saved, trained and disposed with it. Its <c>forward</c> is the one asked for here, so that it has only the two widths to add.</para>
 /// <para>An expert that is not a module is called without gradients, and its output is a constant to autograd: neither it nor the
 /// layer's input learns through it, but the gate does, through the weight on its answer.</para>
+/// <para>An expert with mixtures inside is an <see cref="IRoutedModule"/> too, so that their decisions reach the caller's
+/// <see cref="RoutingPass"/>. The pass it is given has no mask: an expert never sees padding.</para>
 /// </remarks>
 public interface IExpert
 {

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Moe.Core;
 
 /// <summary>Any <c>nn.Module&lt;Tensor, Tensor&gt;</c> as an expert: says the widths, which a module does not tell.</summary>
-/// <remarks>Owns the wrapped module and registers it as <c>module</c>.</remarks>
-public sealed class ModuleExpert : nn.Module<Tensor, Tensor>, IExpert
+/// <remarks>Owns the wrapped module and registers it as <c>module</c>. Hands a <see cref="RoutingPass"/> on to it if it takes one.</remarks>
+public sealed class ModuleExpert : nn.Module<Tensor, Tensor>, IExpert, IRoutedModule
 {
     /// <summary>Wraps a module.</summary>
     /// <param name="module">Maps [n, D] to [n, Dout], for n = 0 too. Owned from now on.</param>
@@ -42,6 +42,15 @@ public sealed class ModuleExpert : nn.Module<Tensor, Tensor>, IExpert
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         TensorGuard.Matrix(input, InputWidth, nameof(input));
         return Module.call(input);
+    }
+
+    /// <inheritdoc/>
+    public Tensor forward(Tensor input, RoutingPass pass)
+    {
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
+        TensorGuard.Matrix(input, InputWidth, nameof(input));
+        ArgumentNullException.ThrowIfNull(pass);
+        return Module is IRoutedModule routed ? routed.forward(input, pass) : Module.call(input);
     }
 
     /// <inheritdoc/>

@@ -19,6 +19,8 @@ public sealed class ExpertContractTests
         ["identity"] = () => new IdentityExpert(4),
         ["zero"] = () => new ZeroExpert(4, 3),
         ["rule"] = () => new DelegateExpert(4, 3, rows => rows.narrow(1, 0, 3) * 2),
+        ["mixture"] = () => new MixtureOfExperts(
+            new GatingNetwork(Make.Options(experts: 2, topK: 1), dtype: ScalarType.Float64), StackedExperts.Linear(2, 4, 3, dtype: ScalarType.Float64)),
         ["module"] = () => new ModuleExpert(nn.Linear(4, 3, dtype: ScalarType.Float64), 4, 3),
     };
 
@@ -116,6 +118,7 @@ public sealed class ExpertContractTests
     [InlineData("constant")]
     [InlineData("identity")]
     [InlineData("module")]
+    [InlineData("mixture")]
     public void A_disposed_expert_says_so(string name)
     {
         using var scope = NewDisposeScope();
