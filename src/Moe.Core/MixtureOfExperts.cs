@@ -140,10 +140,10 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IRoutedModule
             return zeros(tokens.size(0), OutputWidth, dtype: tokens.dtype, device: tokens.device);
 
         // Real tokens first, in their order. Their number is known already; nonzero would read it from the device once more.
-        var (_, order) = routing.Mask.logical_not().to(ScalarType.Byte).sort(0, descending: false, stable: true);
-        var real = order.narrow(0, 0, routing.ValidTokens);
-        var sum = Sum(_shared!, tokens.index_select(0, real));
-        return zeros(tokens.size(0), OutputWidth, dtype: tokens.dtype, device: tokens.device).index_copy(0, real, sum);
+        var (_, order) = routing.Mask.bitwise_not().to(ScalarType.Byte).sort(0, descending: false, stable: true);
+        var sum = Sum(_shared!, Rows.Pick(tokens, order.narrow(0, 0, routing.ValidTokens)));
+        var padding = zeros(1, OutputWidth, dtype: tokens.dtype, device: tokens.device);
+        return Rows.Pick(cat([sum, padding]), Rows.Inverse(order).clamp_max(routing.ValidTokens));
     }
 
     private static Tensor Sum(ExpertPool experts, Tensor rows) => experts.AnswerAll(rows).Aggregate((left, right) => left + right);

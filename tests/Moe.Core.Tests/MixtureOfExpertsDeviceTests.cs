@@ -8,7 +8,11 @@ public sealed class MixtureOfExpertsDeviceTests
 {
     private static readonly GatingOptions Everything = Make.Options() with
     {
-        Bias = true, NoisyGating = true, StraightThrough = true, Temperature = 0.8, CapacityFactor = 0.8,
+        Bias = true,
+        NoisyGating = true,
+        StraightThrough = true,
+        Temperature = 0.8,
+        CapacityFactor = 0.8,
     };
 
     [Fact]
@@ -58,6 +62,19 @@ public sealed class MixtureOfExpertsDeviceTests
         {
             set_default_device(usual);
         }
+    }
+
+    [Fact]
+    public void A_generator_on_the_cpu_may_draw_weights_for_another_device()
+    {
+        using var generator = new Generator(3);
+        using var again = new Generator(3);
+        using var elsewhere = new GatingNetwork(Make.Options(), generator, META);
+        using var here = new GatingNetwork(Make.Options(), again, CPU);
+
+        elsewhere.Weight.device_type.Should().Be(DeviceType.META);
+        here.Weight.device_type.Should().Be(DeviceType.CPU);
+        Compare.Bits(generator.get_state()).Should().Equal(Compare.Bits(again.get_state()), "the same was drawn for both");
     }
 
     [Theory]

@@ -34,6 +34,7 @@ public sealed class MixtureOfExpertsMaskTests
         masked.Routing.Assigned.Should().Equal(expected.Routing.Assigned);
         masked.Routing.ValidTokens.Should().Be(5);
         masked.Routing.TokenCount.Should().Be(8);
+        layer.SharedExperts.Should().HaveCount(2);
 
         var gradients = Make.Gradients(layer, x, input => layer.ForwardWithRouting(input, mask).Output.index_select(0, places));
         var reference = Make.Gradients(layer, alone, layer.forward);

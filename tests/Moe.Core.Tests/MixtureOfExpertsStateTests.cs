@@ -117,9 +117,9 @@ public sealed class MixtureOfExpertsStateTests
 
         layer.named_parameters().Select(pair => pair.name).Should().BeEquivalentTo(layer.state_dict().Keys);
         layer.state_dict().Keys.Should().Equal(
-            "gate.weight", "gate.bias", "experts.0.up_weight", "experts.0.down_weight", "experts.0.up_bias", "experts.0.down_bias",
+            "experts.0.up_weight", "experts.0.down_weight", "experts.0.up_bias", "experts.0.down_bias",
             "experts.1.weight", "experts.1.bias", "experts.2.value", "experts.3.module.weight", "experts.3.module.bias",
-            "shared_experts.0.weight", "shared_experts.0.bias");
+            "shared_experts.0.weight", "shared_experts.0.bias", "gate.weight", "gate.bias");
     }
 
     private static MixtureOfExperts Mixed(int seed) => Make.Filled(

@@ -60,13 +60,14 @@ public sealed class MixtureOfExpertsTextbookTests
     }
 
     [Theory]
-    [InlineData(1, 1)]
-    [InlineData(2, 2)]
-    [InlineData(8, 3)]
-    public void Experts_of_all_kinds_give_the_token_by_token_sum(int topK, int seed)
+    [InlineData(1, SoftmaxOrder.BeforeSelection, false, 1)]
+    [InlineData(2, SoftmaxOrder.AfterSelection, false, 2)]
+    [InlineData(2, SoftmaxOrder.BeforeSelection, true, 4)]
+    [InlineData(8, SoftmaxOrder.AfterSelection, false, 3)]
+    public void Experts_of_all_kinds_give_the_token_by_token_sum(int topK, SoftmaxOrder softmax, bool renormalize, int seed)
     {
         using var scope = NewDisposeScope();
-        var options = new GatingOptions { InputWidth = 4, ExpertCount = 8, TopK = topK, Bias = true };
+        var options = new GatingOptions { InputWidth = 4, ExpertCount = 8, TopK = topK, Bias = true, Softmax = softmax, Renormalize = renormalize };
         using var layer = Make.Filled(AllKinds(options), seed);
         var x = Make.Normal(seed + 20, 12, 4);
         var p = layer.named_parameters().ToDictionary(pair => pair.name, pair => (Tensor)pair.parameter);

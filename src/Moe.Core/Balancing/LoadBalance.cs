@@ -31,6 +31,6 @@ public static class LoadBalance
         var f = tensor(shares, dtype: scores.dtype, device: scores.device);
         var counted = decision.Mask is null ? scores : scores * decision.Mask.unsqueeze(-1);
         var p = counted.sum(dim: 0) / decision.ValidTokens;
-        return scope.MoveToOuter(p.dot(f) * decision.ExpertCount);
+        return scope.MoveToOuter((p * f).sum() * decision.ExpertCount);
     }
 }

@@ -30,21 +30,19 @@ internal sealed class DispatchPlan
     /// <summary>Works out the journeys from a decision.</summary>
     public static DispatchPlan From(RoutingDecision decision)
     {
-        var assignments = decision.Indices.numel();
         var routed = decision.Load.Sum();
         var experts = decision.AllKept
             ? decision.Indices
-            : decision.Indices.masked_fill(decision.Kept.logical_not(), decision.ExpertCount);
+            : decision.Indices.masked_fill(decision.Kept.bitwise_not(), decision.ExpertCount);
         var (_, order) = experts.reshape(-1).sort(0, descending: false, stable: true);
 
-        var places = arange(assignments, dtype: ScalarType.Int64, device: order.device);
-        var rows = empty_like(order).index_copy_(0, order, places);
-        var tokens = order.narrow(0, 0, routed).floor_divide(decision.TopK);
+        var rows = Rows.Inverse(order);
+        var tokens = order.narrow(0, 0, routed).div(decision.TopK, RoundingMode.floor);
         return new DispatchPlan(tokens, decision.AllKept ? rows : rows.clamp_max(routed), decision.TopK, decision.AllKept);
     }
 
     /// <summary>Copies each token once for each expert it goes to, grouped by expert: [T, D] → [M, D].</summary>
-    public Tensor Gather(Tensor tokens) => tokens.index_select(0, _tokens);
+    public Tensor Gather(Tensor tokens) => Rows.Pick(tokens, _tokens);
 
     /// <summary>Brings the answers home and sums them with their weights: Σ over K of weight · answer.</summary>
     /// <param name="answers">The experts' answers in order, together [M, Dout]. A row of zeros is appended where some were dropped.</param>
@@ -57,7 +55,7 @@ internal sealed class DispatchPlan
         if (!_complete)
             answers.Add(zeros(1, outputWidth, dtype: like.dtype, device: like.device));
         var all = answers.Count == 1 ? answers[0] : cat(answers);
-        var byToken = all.index_select(0, _rows).reshape(-1, _choices, outputWidth);
+        var byToken = Rows.Pick(all, _rows).reshape(-1, _choices, outputWidth);
         return weights.to(like.dtype).unsqueeze(1).bmm(byToken).squeeze(1);
     }
 }

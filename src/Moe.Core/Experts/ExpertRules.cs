@@ -45,6 +45,9 @@ internal static class ExpertRules
     {
         StackableExpert single => single.IsDisposed,
         StackedExperts.Slice slice => slice.Stack.IsDisposed,
+        ConstantExpert constant => constant.IsDisposed,
+        IdentityExpert identity => identity.IsDisposed,
+        ModuleExpert wrapper => wrapper.IsDisposed,
         nn.Module module => module.parameters().Any(parameter => parameter.IsInvalid),
         _ => false,
     };

@@ -27,8 +27,8 @@ internal static class Capacity
         var (experts, order) = indices.t().reshape(-1).sort(0, descending: false, stable: true);
         var counts = Count(experts, expertCount);
         var starts = counts.cumsum(0) - counts;
-        var places = torch.arange(tokens * choices, dtype: ScalarType.Int64, device: indices.device) - starts.index_select(0, experts);
-        var fits = places.lt(capacity).logical_and(experts.lt(expertCount));
+        var places = torch.arange(tokens * choices, dtype: ScalarType.Int64, device: indices.device) - starts.gather(0, experts);
+        var fits = places.lt(capacity).bitwise_and(experts.lt(expertCount));
         return torch.empty_like(fits).index_copy_(0, order, fits).reshape(choices, tokens).t().contiguous();
     }
 

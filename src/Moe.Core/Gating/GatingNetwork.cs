@@ -116,7 +116,7 @@ public sealed class GatingNetwork : nn.Module<Tensor, RoutingDecision>
         if (valid is not null)
         {
             // Padding may hold anything, NaN too; 0 · NaN in the backward pass would spoil the gate's gradient.
-            tokens = tokens.masked_fill(valid.logical_not().unsqueeze(-1), 0);
+            tokens = tokens.masked_fill(valid.bitwise_not().unsqueeze(-1), 0);
         }
         tokens = tokens.to(RoutingType(tokens.dtype));
 
@@ -189,7 +189,7 @@ public sealed class GatingNetwork : nn.Module<Tensor, RoutingDecision>
         var factor = training ? Options.CapacityFactor : Options.EvaluationCapacityFactor;
 
         // E stands for "no expert": it sorts behind all others and is counted apart.
-        var made = valid is null ? indices : indices.masked_fill(valid.logical_not().unsqueeze(-1), experts);
+        var made = valid is null ? indices : indices.masked_fill(valid.bitwise_not().unsqueeze(-1), experts);
         var validTokens = valid is null
             ? torch.full([], indices.size(0), dtype: ScalarType.Int64, device: indices.device)
             : valid.sum();
@@ -198,10 +198,11 @@ public sealed class GatingNetwork : nn.Module<Tensor, RoutingDecision>
             weights = weights * kept;
 
         var assigned = Capacity.Count(made, experts);
-        var counts = factor is null ? assigned : Capacity.Count(made.masked_fill(kept.logical_not(), experts), experts);
+        var counts = factor is null ? assigned : Capacity.Count(made.masked_fill(kept.bitwise_not(), experts), experts);
 
         // What is not finite in the logits is not finite after noise and temperature either, which may spoil them on their own.
-        var nonFinite = selection.isfinite().logical_not().sum();
+        // x - x is 0 unless x is NaN or infinite; isfinite says the same, but not on the meta device.
+        var nonFinite = (selection - selection).ne(0).sum();
         var host = RoutingCounts.Read(counts, assigned, validTokens, nonFinite, indices.size(0), indices.size(1));
         if (host.NonFinite > 0)
             throw new NonFiniteRoutingException(host.NonFinite, logits.size(0), experts, this);

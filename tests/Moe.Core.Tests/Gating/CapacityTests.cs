@@ -80,7 +80,7 @@ public sealed class CapacityTests
     }
 
     [Theory]
-    [InlineData(1.1, 10, 1, 11)]
+    [InlineData(1.1, 50, 1, 55)]
     [InlineData(1.0, 100, 7, 7)]
     [InlineData(1.4, 5, 1, 7)]
     public void A_product_that_is_whole_on_paper_opens_no_place_more(double factor, int tokensPerExpert, int experts, int expected)

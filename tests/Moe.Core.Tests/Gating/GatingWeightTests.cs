@@ -31,10 +31,10 @@ public sealed class GatingWeightTests
     public void Straight_through_leaves_the_forward_bits_alone(SoftmaxOrder softmax, int topK)
     {
         using var scope = NewDisposeScope();
-        var options = Make.Options(topK: topK) with { Softmax = softmax };
-        using var plain = Make.Gate(options);
-        using var straight = Make.Gate(options with { StraightThrough = true });
-        var x = Make.Normal(2, 20, 4);
+        var options = Make.Options(experts: 8, topK: topK) with { Softmax = softmax };
+        using var plain = Make.Gate(options, type: ScalarType.Float32);
+        using var straight = Make.Gate(options with { StraightThrough = true }, type: ScalarType.Float32);
+        var x = Make.Normal(2, ScalarType.Float32, 2000, 4);
 
         Compare.SameBits(straight.Route(x).Weights, plain.Route(x).Weights);
     }

@@ -21,6 +21,7 @@ internal static class Safetensors
             result[entry.Name] = entry.Value.GetProperty("dtype").GetString() switch
             {
                 "F32" => tensor(Values(data, 4, BinaryPrimitives.ReadSingleLittleEndian), shape),
+                "BF16" => tensor(Values(data, 2, Wide), shape).to(ScalarType.BFloat16),
                 "I64" => tensor(Values(data, 8, BinaryPrimitives.ReadInt64LittleEndian), shape),
                 var other => throw new NotSupportedException($"{entry.Name} is of type {other}."),
             };
@@ -29,6 +30,9 @@ internal static class Safetensors
     }
 
     private delegate T Reader<T>(ReadOnlySpan<byte> source);
+
+    /// <summary>A BFloat16 is the upper half of a Float32.</summary>
+    private static float Wide(ReadOnlySpan<byte> source) => BitConverter.Int32BitsToSingle(BinaryPrimitives.ReadUInt16LittleEndian(source) << 16);
 
     private static T[] Values<T>(ReadOnlySpan<byte> data, int size, Reader<T> read)
     {
