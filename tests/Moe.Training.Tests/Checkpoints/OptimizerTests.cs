@@ -80,10 +80,10 @@ public sealed class OptimizerTests : IDisposable
         _folder.Names().Should().BeEmpty();
     }
 
-    /// <summary>No schedule of the learning rate: it is part of the optimizer's state too.</summary>
+    /// <summary>No schedule of the learning rate: it is part of the optimizer's state too. The last parameters count, not the best.</summary>
     private static SmallTraining Training(Func<IEnumerable<Parameter>, optim.Optimizer> optimizer) => new()
     {
         Optimizer = optimizer,
-        Options = new SmallTraining().Options with { LearningRate = null, EarlyStoppingPatience = null },
+        Options = new SmallTraining().Options with { LearningRate = null, EarlyStoppingPatience = null, KeepBest = false },
     };
 }

@@ -6,7 +6,19 @@ public sealed class ResumeTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
-    public static TheoryData<int> Steps => [.. Enumerable.Range(0, 3 * SmallTraining.StepsPerEpoch + 1)];
+    public static TheoryData<int, bool> Steps
+    {
+        get
+        {
+            var steps = new TheoryData<int, bool>();
+            for (var step = 0; step <= 3 * SmallTraining.StepsPerEpoch; step++)
+            {
+                steps.Add(step, true);
+                steps.Add(step, false);
+            }
+            return steps;
+        }
+    }
 
     private CheckpointOptions Checkpoint => new() { Path = _folder.File() };
 
@@ -14,9 +26,9 @@ public sealed class ResumeTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Steps))]
-    public void A_training_cancelled_after_any_step_and_resumed_gives_the_bits_of_one_that_was_not(int step)
+    public void A_training_cancelled_after_any_step_and_resumed_gives_the_bits_of_one_that_was_not(int step, bool keepBest)
     {
-        var training = new SmallTraining();
+        var training = new SmallTraining { Options = new SmallTraining().Options with { KeepBest = keepBest } };
         var expected = training.Run();
 
         var interrupted = training.Run(Checkpoint, cancelAfter: step);
