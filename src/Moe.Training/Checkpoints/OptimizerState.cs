@@ -30,7 +30,7 @@ internal static class OptimizerState
         {
             Load(managed, bytes.bytes.ToArray());
         }
-        catch (Exception exception) when (exception is ArgumentException or IOException or FormatException or ExternalException)
+        catch (Exception exception) when (exception is ArgumentException or IOException or InvalidDataException or FormatException or OverflowException or ExternalException)
         {
             Load(managed, before);
             throw new InvalidDataException(

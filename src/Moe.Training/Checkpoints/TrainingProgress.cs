@@ -7,6 +7,7 @@ internal sealed class TrainingProgress
 {
     private static readonly JsonSerializerOptions Json = new()
     {
+        RespectNullableAnnotations = true,
         NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.AllowNamedFloatingPointLiterals,
         Converters = { new RoutingReportConverter() },
     };
