@@ -20,7 +20,10 @@ internal sealed class BestModel(RoutedModel model, TrainerOptions options) : IDi
         progress.BestValue = value;
         progress.BestEpoch = progress.Epoch;
         if (options.KeepBest)
+        {
+            using var scope = NewDisposeScope();
             Take(model.Module.state_dict().ToDictionary(item => item.Key, item => item.Value.detach().to(CPU, copy: true).DetachFromDisposeScope()));
+        }
         return true;
     }
 

@@ -40,6 +40,8 @@ internal sealed class TrainingRun : IDisposable
 
     public TrainingResult Go(CancellationToken cancellation)
     {
+        if (_options.Checkpoint is not null)
+            TrainingCheckpoint.RequireSupported(_optimizer);
         Resume();
         _clock.Start();
         Tell(callback => callback.OnStarted(new TrainingPlan
@@ -175,12 +177,13 @@ internal sealed class TrainingRun : IDisposable
     {
         if (_options.Checkpoint is not { Resume: true } checkpoint || !File.Exists(checkpoint.Path))
             return;
-        (_progress, var best) = TrainingCheckpoint.Load(checkpoint.Path, _model, _optimizer, Settings());
+        (_progress, var best) = TrainingCheckpoint.Load(checkpoint.Path, _model, _optimizer, Settings(), _options.KeepBest);
         _best.Take(best);
         _secondsBefore = _progress.ElapsedSeconds;
 
-        // A resumed run may be given more epochs; patience that ran out before stays run out.
-        SetSchedules(_progress.Step);
+        // As the last step left them: an epoch whose steps are done is yet to be judged with these.
+        if (_progress.Step > 0)
+            SetSchedules(_progress.Step - 1);
     }
 
     private void Save()
@@ -199,6 +202,7 @@ internal sealed class TrainingRun : IDisposable
         ["Seed"] = $"{_options.Seed}",
         ["BatchSize"] = $"{_options.BatchSize}",
         ["AccumulationSteps"] = $"{_options.AccumulationSteps}",
+        ["Monitor"] = _options.Monitor?.Name ?? "the task's loss",
         ["training samples"] = $"{_training.Count}",
         ["the optimizer"] = $"{_optimizer.GetType().Name} of {_optimizer.parameters().Count()} parameters",
     };

@@ -1,20 +1,48 @@
 namespace Moe.Training;
 
 /// <summary>Replaces a file as a whole: whoever looks at it, at whatever moment a writer dies, sees the old one or the new one.</summary>
+/// <remarks>
+/// The bytes are on the disk before the name points at them. The name itself gets there when the operating system writes the folder; .NET
+/// has no way to wait for that. A power cut right after a write may therefore bring back the old file, a whole one.
+/// </remarks>
 internal static class AtomicFile
 {
+    /// <summary>Writes the file. On an exception the old one stays, and nothing is left beside it.</summary>
+    /// <exception cref="IOException">It cannot be written there; the message names it.</exception>
     public static void Write(string path, Action<Stream> write)
     {
         var full = Path.GetFullPath(path);
-        Directory.CreateDirectory(Path.GetDirectoryName(full)!);
         var temporary = full + ".tmp";
-        using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 1 << 16))
+        try
         {
-            write(stream);
+            Directory.CreateDirectory(Path.GetDirectoryName(full) ?? full);
+            using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 1 << 16))
+            {
+                write(stream);
 
-            // The new name must not reach the disk before the bytes do.
-            stream.Flush(flushToDisk: true);
+                // The new name must not reach the disk before the bytes do.
+                stream.Flush(flushToDisk: true);
+            }
+            File.Move(temporary, full, overwrite: true);
         }
-        File.Move(temporary, full, overwrite: true);
+        catch (Exception exception)
+        {
+            Remove(temporary);
+            if (exception is IOException or UnauthorizedAccessException)
+                throw new IOException($"{full} cannot be written: {exception.Message}", exception);
+            throw;
+        }
+    }
+
+    /// <summary>A leftover does no harm, so that failing to remove it must not hide why there is one.</summary>
+    private static void Remove(string temporary)
+    {
+        try
+        {
+            File.Delete(temporary);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+        }
     }
 }

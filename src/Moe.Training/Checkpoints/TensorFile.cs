@@ -10,11 +10,19 @@ namespace Moe.Training;
 /// Named tensors and a text in one file, with a checksum over both. The layout is that of safetensors (length of the header, JSON header,
 /// raw little-endian data), so that other programs can read the tensors; text and checksum lie in its metadata.
 /// </summary>
+/// <remarks>The checksum is a SHA-256 over header and data as they lie in the file, with zeros for its own digits.</remarks>
 internal static class TensorFile
 {
     private const string Format = "moe-checkpoint-1";
+    private const string MetadataName = "__metadata__";
     private const int MaxHeaderBytes = 100_000_000;
     private const long ChunkBytes = 1 << 26;
+
+    /// <summary>How each header begins; the checksum's digits come next, so that their place is known before the JSON is read.</summary>
+    private static readonly byte[] HeaderStart =
+        Encoding.UTF8.GetBytes("{\"" + MetadataName + "\":{\"format\":\"" + Format + "\",\"sha256\":\"");
+
+    private static readonly byte[] NoChecksum = Encoding.UTF8.GetBytes(new string('0', 2 * SHA256.HashSizeInBytes));
 
     private static readonly Dictionary<ScalarType, string> TypeNames = new()
     {
@@ -36,15 +44,18 @@ internal static class TensorFile
                 ? known
                 : throw new NotSupportedException($"Tensor {name} is of type {tensor.dtype}; a checkpoint holds {string.Join(", ", TypeNames.Keys)}.");
             var bytes = tensor.numel() * tensor.element_size();
+            if (name == MetadataName || entries.Any(entry => entry.Name == name))
+                throw new ArgumentException($"A tensor cannot be called {name}: the name is taken.", nameof(tensors));
             entries.Add(new TensorEntry(name, type, tensor.shape, offset, offset + bytes));
             offset += bytes;
         }
 
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Describe(text, entries));
+        var header = Header(text, entries);
+        hash.AppendData(header);
         foreach (var (_, tensor) in onHost)
             ForEachChunk(tensor, chunk => hash.AppendData(chunk.bytes));
-        var header = Header(text, entries, Convert.ToHexStringLower(hash.GetHashAndReset()));
+        Checksum(hash).CopyTo(header.AsSpan(HeaderStart.Length));
 
         Span<byte> length = stackalloc byte[8];
         BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
@@ -68,13 +79,18 @@ internal static class TensorFile
 
         var header = new byte[headerLength];
         stream.ReadExactly(header);
-        var (text, checksum, entries) = ParseHeader(path, header);
+        var checksumPlace = HeaderStart.Length..(HeaderStart.Length + NoChecksum.Length);
+        if (header.Length < checksumPlace.End.Value || !header.AsSpan().StartsWith(HeaderStart))
+            throw Broken(path, $"does not begin as a file of the format \"{Format}\" does");
+        var checksum = header[checksumPlace];
+        NoChecksum.CopyTo(header.AsSpan(checksumPlace));
+        var (text, entries) = ParseHeader(path, header);
         var expected = 8 + headerLength + (entries.Count == 0 ? 0 : entries[^1].End);
         if (stream.Length != expected)
             throw Broken(path, $"should have {expected} bytes, but has {stream.Length}");
 
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Describe(text, entries));
+        hash.AppendData(header);
         var tensors = new Dictionary<string, Tensor>();
         try
         {
@@ -88,7 +104,7 @@ internal static class TensorFile
                     hash.AppendData(chunk.bytes);
                 });
             }
-            if (Convert.ToHexStringLower(hash.GetHashAndReset()) != checksum)
+            if (!Checksum(hash).AsSpan().SequenceEqual(checksum))
                 throw Broken(path, "does not match its checksum");
             return (text, tensors);
         }
@@ -100,15 +116,16 @@ internal static class TensorFile
         }
     }
 
-    private static byte[] Header(string text, List<TensorEntry> entries, string checksum)
+    /// <summary>The header with zeros for the checksum, padded with blanks so that the data begins at a multiple of 8 bytes.</summary>
+    private static byte[] Header(string text, List<TensorEntry> entries)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer))
         {
             json.WriteStartObject();
-            json.WriteStartObject("__metadata__");
+            json.WriteStartObject(MetadataName);
             json.WriteString("format", Format);
-            json.WriteString("sha256", checksum);
+            json.WriteString("sha256", NoChecksum);
             json.WriteString("state", text);
             json.WriteEndObject();
             foreach (var entry in entries)
@@ -118,32 +135,35 @@ internal static class TensorFile
             }
             json.WriteEndObject();
         }
+        while (buffer.Length % 8 != 0)
+            buffer.WriteByte((byte)' ');
         return buffer.ToArray();
     }
 
-    private static (string Text, string Checksum, List<TensorEntry> Entries) ParseHeader(string path, byte[] header)
+    private static (string Text, List<TensorEntry> Entries) ParseHeader(string path, byte[] header)
     {
         try
         {
             using var json = JsonDocument.Parse(header);
-            var metadata = json.RootElement.GetProperty("__metadata__");
-            if (metadata.GetProperty("format").GetString() != Format)
-                throw Broken(path, $"has the format \"{metadata.GetProperty("format")}\", not \"{Format}\"");
-
             var entries = new List<TensorEntry>();
+            var names = new HashSet<string>();
             var end = 0L;
-            foreach (var item in json.RootElement.EnumerateObject().Where(item => item.Name != "__metadata__"))
+            foreach (var item in json.RootElement.EnumerateObject().Where(item => item.Name != MetadataName))
             {
                 var type = item.Value.GetProperty("dtype").GetString()!;
                 var shape = item.Value.GetProperty("shape").EnumerateArray().Select(size => size.GetInt64()).ToArray();
                 var offsets = item.Value.GetProperty("data_offsets").EnumerateArray().Select(offset => offset.GetInt64()).ToArray();
                 var entry = new TensorEntry(item.Name, type, shape, offsets[0], offsets[1]);
+                if (!names.Add(entry.Name))
+                    throw Broken(path, $"has tensor {item.Name} more than once");
                 if (!TypeNames.ContainsValue(type) || shape.Any(size => size < 0) || entry.Start != end || entry.End - entry.Start != entry.Bytes)
                     throw Broken(path, $"describes tensor {item.Name} in a way that cannot be: {item.Value}");
                 end = entry.End;
                 entries.Add(entry);
             }
-            return (metadata.GetProperty("state").GetString()!, metadata.GetProperty("sha256").GetString()!, entries);
+            var text = json.RootElement.GetProperty(MetadataName).GetProperty("state").GetString()
+                ?? throw Broken(path, "has no text");
+            return (text, entries);
         }
         catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or IndexOutOfRangeException or OverflowException)
         {
@@ -151,9 +171,7 @@ internal static class TensorFile
         }
     }
 
-    /// <summary>What the checksum covers besides the data: everything that gives the data a meaning.</summary>
-    private static byte[] Describe(string text, List<TensorEntry> entries) => Encoding.UTF8.GetBytes(
-        string.Join('\n', entries.Select(entry => $"{entry.Name} {entry.Type} [{string.Join(',', entry.Shape)}] {entry.Start} {entry.End}").Prepend(text)));
+    private static byte[] Checksum(IncrementalHash hash) => Encoding.UTF8.GetBytes(Convert.ToHexStringLower(hash.GetHashAndReset()));
 
     /// <summary>A span cannot hold more than 2 GB, a tensor can.</summary>
     private static void ForEachChunk(Tensor tensor, Action<Tensor> action)
@@ -173,12 +191,22 @@ internal static class TensorFile
 
     private sealed record TensorEntry(string Name, string Type, long[] Shape, long Start, long End)
     {
-        public long Bytes => checked(Shape.Aggregate(1L, (product, size) => checked(product * size)) * (Type switch
+        /// <summary>The size; overflows for a shape that no tensor can have, even if one of its dimensions is 0.</summary>
+        public long Bytes
+        {
+            get
+            {
+                var bytes = Shape.Aggregate(ElementBytes, (product, size) => checked(product * Math.Max(size, 1)));
+                return Shape.Contains(0) ? 0 : bytes;
+            }
+        }
+
+        private long ElementBytes => Type switch
         {
             "F64" or "I64" => 8,
             "F32" or "I32" => 4,
             "F16" or "BF16" or "I16" => 2,
             _ => 1,
-        }));
+        };
     }
 }

@@ -1,4 +1,3 @@
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Moe.Training;
@@ -18,6 +17,10 @@ internal static class TrainingCheckpoint
     private const string GlobalRandomName = "random.global";
     private const string GateRandomPrefix = "random.gate.";
 
+    /// <summary>Refuses, before a training begins, what could not be saved in the middle of it.</summary>
+    /// <exception cref="NotSupportedException">The optimizer's state cannot be part of a checkpoint.</exception>
+    public static void RequireSupported(optim.Optimizer optimizer) => OptimizerState.Require(optimizer);
+
     /// <summary>Replaces the file by the state of now.</summary>
     public static void Save(
         string path, RoutedModel model, IReadOnlyDictionary<string, Tensor>? best, optim.Optimizer optimizer, TrainingProgress progress)
@@ -27,7 +30,7 @@ internal static class TrainingCheckpoint
         tensors.AddRange(model.Module.state_dict().Select(item => (ModelPrefix + item.Key, item.Value)));
         if (best is not null)
             tensors.AddRange(best.Select(item => (BestPrefix + item.Key, item.Value)));
-        tensors.Add((OptimizerName, ToBytes(optimizer)));
+        tensors.Add((OptimizerName, OptimizerState.ToBytes(optimizer)));
         tensors.Add((GlobalRandomName, get_rng_state()));
         tensors.AddRange(model.Generators.Select((generator, index) => ($"{GateRandomPrefix}{index}", generator.get_state())));
         AtomicFile.Write(path, stream => TensorFile.Write(stream, progress.ToJson(), tensors));
@@ -38,94 +41,62 @@ internal static class TrainingCheckpoint
     /// <param name="model">Takes the parameters.</param>
     /// <param name="optimizer">Takes its state.</param>
     /// <param name="settings">What must be as it was.</param>
+    /// <param name="needsBest">Whether a best epoch is of no use without its parameters.</param>
     /// <returns>The progress, and the best model so far if there is one; the caller owns its tensors.</returns>
     /// <exception cref="InvalidDataException">The file is not whole, or is of another model or training; the message lists every difference.</exception>
     public static (TrainingProgress Progress, Dictionary<string, Tensor>? Best) Load(
-        string path, RoutedModel model, optim.Optimizer optimizer, IReadOnlyDictionary<string, string> settings)
+        string path, RoutedModel model, optim.Optimizer optimizer, IReadOnlyDictionary<string, string> settings, bool needsBest)
     {
+        using var scope = NewDisposeScope();
         var (text, tensors) = TensorFile.Read(path);
-        try
-        {
-            var progress = TrainingProgress.FromJson(text);
-            var state = model.Module.state_dict();
-            var best = Part(tensors, BestPrefix);
-            RequireFit(path, progress, settings, state, tensors, best, model.Generators.Count);
+        scope.Attach(tensors.Values);
+        var progress = TrainingProgress.FromJson(path, text);
+        var saved = new SavedTensors(tensors);
+        var state = model.Module.state_dict();
+        var generators = model.Generators;
 
-            using (no_grad())
-            {
-                foreach (var (name, tensor) in Part(tensors, ModelPrefix))
-                    state[name].copy_(tensor);
-            }
-            FromBytes(optimizer, tensors[OptimizerName]);
-            foreach (var (generator, index) in model.Generators.Select((generator, index) => (generator, index)))
-                generator.set_state(tensors[$"{GateRandomPrefix}{index}"]);
-            set_rng_state(tensors[GlobalRandomName]);
-
-            var kept = best.Count == 0 ? null : best.ToDictionary(item => item.Key, item => item.Value.clone().DetachFromDisposeScope());
-            return (progress, kept);
-        }
-        finally
-        {
-            foreach (var tensor in tensors.Values)
-                tensor.Dispose();
-        }
-    }
-
-    private static Dictionary<string, Tensor> Part(Dictionary<string, Tensor> tensors, string prefix) => tensors
-        .Where(item => item.Key.StartsWith(prefix, StringComparison.Ordinal))
-        .ToDictionary(item => item.Key[prefix.Length..], item => item.Value);
-
-    private static void RequireFit(
-        string path, TrainingProgress progress, IReadOnlyDictionary<string, string> settings, Dictionary<string, Tensor> state,
-        Dictionary<string, Tensor> tensors, Dictionary<string, Tensor> best, int generators)
-    {
         var differences = new List<string>();
-        foreach (var (name, now) in settings)
-        {
-            var then = progress.Settings.GetValueOrDefault(name, "nothing");
-            if (then != now)
-                differences.Add($"{name} was {then}, is {now}");
-        }
-        Compare("model", Part(tensors, ModelPrefix), state, differences);
-        if (best.Count > 0)
-            Compare("best model", best, state, differences);
-        var saved = tensors.Keys.Count(name => name.StartsWith(GateRandomPrefix, StringComparison.Ordinal));
-        if (saved != generators)
-            differences.Add($"gates had {saved} random generators, have {generators}");
-        if (!tensors.ContainsKey(OptimizerName) || !tensors.ContainsKey(GlobalRandomName))
-            differences.Add("the optimizer or the random state is missing");
+        CompareSettings(progress.Settings, settings, differences);
+        saved.Compare(ModelPrefix, "model", state, differences);
+        if (saved.Has(BestPrefix))
+            saved.Compare(BestPrefix, "best model", state, differences);
+        else if (needsBest && progress.BestEpoch is { } epoch)
+            differences.Add($"the best model, of epoch {epoch}, was not kept");
+        saved.Compare(GateRandomPrefix, "random states of the gates", ByIndex(generators.Select(generator => generator.get_state())), differences);
+        saved.Compare(GlobalRandomName, "random state of torch", new() { [""] = get_rng_state() }, differences);
+        saved.RequireBytes(OptimizerName, "state of the optimizer", differences);
+        saved.RequireNothingElse(differences);
         if (differences.Count > 0)
             throw new InvalidDataException($"{path} is of another training: {string.Join("; ", differences)}.");
+
+        // The only part that can still refuse comes first.
+        OptimizerState.FromBytes(path, optimizer, tensors[OptimizerName]);
+        using (no_grad())
+        {
+            foreach (var (name, tensor) in saved.Part(ModelPrefix))
+                state[name].copy_(tensor);
+        }
+        for (var index = 0; index < generators.Count; index++)
+            generators[index].set_state(tensors[$"{GateRandomPrefix}{index}"]);
+        set_rng_state(tensors[GlobalRandomName]);
+
+        var best = saved.Has(BestPrefix) ? saved.Part(BestPrefix) : null;
+        foreach (var tensor in best?.Values ?? Enumerable.Empty<Tensor>())
+            tensor.DetachFromDisposeScope();
+        return (progress, best);
     }
 
-    private static void Compare(string what, Dictionary<string, Tensor> saved, Dictionary<string, Tensor> now, List<string> differences)
+    private static Dictionary<string, Tensor> ByIndex(IEnumerable<Tensor> tensors) =>
+        tensors.Index().ToDictionary(pair => $"{pair.Index}", pair => pair.Item);
+
+    private static void CompareSettings(
+        Dictionary<string, string> then, IReadOnlyDictionary<string, string> now, List<string> differences)
     {
-        differences.AddRange(now.Keys.Except(saved.Keys).Select(name => $"{what} lacks {name}"));
-        differences.AddRange(saved.Keys.Except(now.Keys).Select(name => $"{what} has {name}, which is not in the model"));
-        foreach (var name in saved.Keys.Intersect(now.Keys))
+        foreach (var (name, value) in now)
         {
-            var (then, here) = (Signature(saved[name]), Signature(now[name]));
-            if (then != here)
-                differences.Add($"{what}'s {name} was {then}, is {here}");
+            var before = then.GetValueOrDefault(name, "nothing");
+            if (before != value)
+                differences.Add($"{name} was {before}, is {value}");
         }
     }
-
-    private static string Signature(Tensor tensor) => $"{tensor.dtype} [{string.Join(", ", tensor.shape)}]";
-
-    private static Tensor ToBytes(optim.Optimizer optimizer)
-    {
-        using var buffer = new MemoryStream();
-        using (var writer = new BinaryWriter(buffer, System.Text.Encoding.UTF8, leaveOpen: true))
-            Stateful(optimizer).save_state_dict(writer);
-        return tensor(buffer.ToArray(), ScalarType.Byte, CPU);
-    }
-
-    private static void FromBytes(optim.Optimizer optimizer, Tensor bytes)
-    {
-        using var reader = new BinaryReader(new MemoryStream(bytes.bytes.ToArray()));
-        Stateful(optimizer).load_state_dict(reader);
-    }
-
-    private static OptimizerHelper Stateful(optim.Optimizer optimizer) => optimizer as OptimizerHelper
-        ?? throw new NotSupportedException($"{optimizer.GetType().Name} does not give its state away, so that it cannot be part of a checkpoint.");
 }

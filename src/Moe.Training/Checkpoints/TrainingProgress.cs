@@ -7,6 +7,7 @@ internal sealed class TrainingProgress
 {
     private static readonly JsonSerializerOptions Json = new()
     {
+        RespectNullableAnnotations = true,
         NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.AllowNamedFloatingPointLiterals,
         Converters = { new RoutingReportConverter() },
     };
@@ -38,6 +39,19 @@ internal sealed class TrainingProgress
 
     public string ToJson() => JsonSerializer.Serialize(this, Json);
 
-    public static TrainingProgress FromJson(string json) =>
-        JsonSerializer.Deserialize<TrainingProgress>(json, Json) ?? throw new InvalidDataException("The checkpoint's progress is empty.");
+    /// <exception cref="InvalidDataException">The text is not what <see cref="ToJson"/> writes.</exception>
+    public static TrainingProgress FromJson(string path, string json)
+    {
+        try
+        {
+            var progress = JsonSerializer.Deserialize<TrainingProgress>(json, Json) ?? throw new JsonException("It is null.");
+            if (progress.Epoch < 0 || progress.StepInEpoch < 0 || progress.Step < progress.StepInEpoch || progress.History.Count != progress.Epoch)
+                throw new JsonException($"It contradicts itself: epoch {progress.Epoch}, step {progress.StepInEpoch} of it, step {progress.Step}, {progress.History.Count} reports.");
+            return progress;
+        }
+        catch (Exception exception) when (exception is JsonException or ArgumentException)
+        {
+            throw new InvalidDataException($"{path} does not say where a training stands: {exception.Message}", exception);
+        }
+    }
 }
