@@ -30,6 +30,9 @@ internal sealed class RoutedModel
     public Tensor Forward(Tensor input, RoutingPass pass) =>
         Module is IRoutedModule routed ? routed.forward(input, pass) : Module.call(input);
 
+    /// <summary>The modes of all parts as they are now.</summary>
+    public ModuleModes Modes() => new(_names.Keys);
+
     /// <summary>The part's name in the model; "model" for the model itself.</summary>
     public string NameOf(nn.Module? part) =>
         part is null || !_names.TryGetValue(part, out var name) ? part?.GetName() ?? "model" : name.Length > 0 ? name : "model";
@@ -37,14 +40,16 @@ internal sealed class RoutedModel
     /// <summary>A mixture below a module that does not take a pass would be left out of the objective without a word.</summary>
     private void RequireHandedOn(nn.Module part, string blockedBy)
     {
-        if (part is MixtureOfExperts)
+        if (part is MixtureOfExperts && blockedBy.Length > 0)
         {
-            if (blockedBy.Length == 0)
-                return;
             throw new ArgumentException(
                 $"The mixture of experts {NameOf(part)} lies in {blockedBy}, which does not hand on a RoutingPass, so that its balance would be lost. "
                 + "Let that module implement IRoutedModule, or use RoutedSequential instead of Sequential.");
         }
+
+        // A mixture hands the pass to its gate, not to its experts: what they are made of sees no pass.
+        if (part is MixtureOfExperts)
+            blockedBy = $"an expert of {NameOf(part)}";
 
         // Lists and dictionaries of modules have no forward of their own; they block nothing.
         if (blockedBy.Length == 0 && part is nn.Module<Tensor, Tensor> and not IRoutedModule)
