@@ -41,6 +41,8 @@ public sealed class Trainer
         ArgumentNullException.ThrowIfNull(optimizer);
         ArgumentNullException.ThrowIfNull(loss);
         ArgumentNullException.ThrowIfNull(callbacks);
+        if (callbacks.Any(callback => callback is null))
+            throw new ArgumentException($"Expected callbacks without null, got {callbacks.Length} with {callbacks.Count(callback => callback is null)} null.", nameof(callbacks));
         Options = options ?? new TrainerOptions();
         Options.Validate(nameof(options));
         _model = new RoutedModel(model);
