@@ -20,10 +20,7 @@ internal sealed class BestModel(RoutedModel model, TrainerOptions options) : IDi
         progress.BestValue = value;
         progress.BestEpoch = progress.Epoch;
         if (options.KeepBest)
-        {
-            using var scope = NewDisposeScope();
-            Take(model.Module.state_dict().ToDictionary(item => item.Key, item => item.Value.detach().to(CPU, copy: true).DetachFromDisposeScope()));
-        }
+            Take(Copy());
         return true;
     }
 
@@ -43,6 +40,13 @@ internal sealed class BestModel(RoutedModel model, TrainerOptions options) : IDi
         var now = model.Module.state_dict();
         foreach (var (name, tensor) in State)
             now[name].copy_(tensor);
+    }
+
+    private Dictionary<string, Tensor> Copy()
+    {
+        using var scope = NewDisposeScope();
+        return model.Module.state_dict().ToDictionary(
+            item => item.Key, item => item.Value.detach().to(CPU, copy: true).DetachFromDisposeScope());
     }
 
     public void Dispose()

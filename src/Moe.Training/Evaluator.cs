@@ -36,7 +36,7 @@ internal sealed class Evaluator(RoutedModel model, Objective objective, TrainerO
 
     private void ForEachBatch(TrainingData data, Action<Tensor, Tensor, RoutingPass, long> action, CancellationToken cancellation)
     {
-        var wasTraining = model.Module.training;
+        var modes = model.Modes();
         model.Module.eval();
         try
         {
@@ -53,7 +53,7 @@ internal sealed class Evaluator(RoutedModel model, Objective objective, TrainerO
         }
         finally
         {
-            model.Module.train(wasTraining);
+            modes.Restore();
         }
     }
 }

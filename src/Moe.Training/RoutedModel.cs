@@ -30,6 +30,9 @@ internal sealed class RoutedModel
     public Tensor Forward(Tensor input, RoutingPass pass) =>
         Module is IRoutedModule routed ? routed.forward(input, pass) : Module.call(input);
 
+    /// <summary>The modes of all parts as they are now.</summary>
+    public ModuleModes Modes() => new(_names.Keys);
+
     /// <summary>The part's name in the model; "model" for the model itself.</summary>
     public string NameOf(nn.Module? part) =>
         part is null || !_names.TryGetValue(part, out var name) ? part?.GetName() ?? "model" : name.Length > 0 ? name : "model";

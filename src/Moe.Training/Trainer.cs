@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -40,6 +41,8 @@ public sealed class Trainer
         ArgumentNullException.ThrowIfNull(optimizer);
         ArgumentNullException.ThrowIfNull(loss);
         ArgumentNullException.ThrowIfNull(callbacks);
+        if (callbacks.Any(callback => callback is null))
+            throw new ArgumentException($"Expected callbacks without null, got {callbacks.Length} with {callbacks.Count(callback => callback is null)} null.", nameof(callbacks));
         Options = options ?? new TrainerOptions();
         Options.Validate(nameof(options));
         _model = new RoutedModel(model);
@@ -69,18 +72,20 @@ public sealed class Trainer
                 $"KeepBest ({Options.KeepBest}) and EarlyStoppingPatience ({Options.EarlyStoppingPatience}) need validation data, but there is none.", nameof(validation));
         }
 
-        var wasTraining = _model.Module.training;
+        var modes = _model.Modes();
         using var optimizer = _makeOptimizer(_model.Module.parameters().Where(parameter => parameter.requires_grad));
         using var run = new TrainingRun(_model, optimizer, _objective, Options, _callbacks, training, validation);
+        var completed = false;
         try
         {
-            return run.Go(cancellation);
+            var result = run.Go(cancellation);
+            completed = true;
+            return result;
         }
         finally
         {
-            _model.Module.train(wasTraining);
-            foreach (var callback in _callbacks)
-                callback.OnEnded();
+            modes.Restore();
+            TellEnded(completed);
         }
     }
 
@@ -101,4 +106,25 @@ public sealed class Trainer
     /// <returns>[samples, *], on the model's device; the caller owns it.</returns>
     public Tensor Predict(Tensor inputs, Tensor? mask = null, CancellationToken cancellation = default) =>
         new Evaluator(_model, _objective, Options).Predict(new TrainingData(inputs, inputs, mask), cancellation);
+
+    /// <summary>Tells every callback, whatever the others do, and then throws what the first threw unless that would hide why training ended.</summary>
+    private void TellEnded(bool completed)
+    {
+        ExceptionDispatchInfo? first = null;
+        foreach (var callback in _callbacks)
+        {
+            try
+            {
+                callback.OnEnded();
+            }
+#pragma warning disable CA1031 // Whatever one throws, the ones after it have files to close.
+            catch (Exception exception)
+#pragma warning restore CA1031
+            {
+                first ??= ExceptionDispatchInfo.Capture(exception);
+            }
+        }
+        if (completed)
+            first?.Throw();
+    }
 }

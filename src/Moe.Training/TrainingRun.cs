@@ -134,10 +134,11 @@ internal sealed class TrainingRun : IDisposable
 
     private void SetSchedules(long step)
     {
+        AtLeastZero(_options.Lambda, step, nameof(TrainerOptions.Lambda));
         if (_options.LearningRate is { } learningRate)
         {
             foreach (var group in _optimizer.ParamGroups)
-                group.LearningRate = learningRate.At(step);
+                group.LearningRate = AtLeastZero(learningRate, step, nameof(TrainerOptions.LearningRate));
         }
         foreach (var gate in _model.Gates)
         {
@@ -147,6 +148,12 @@ internal sealed class TrainingRun : IDisposable
                 gate.NoiseScale = noise.At(step);
         }
     }
+
+    /// <summary>Asked before the step, so that a bad schedule ends training between two steps; gates check their own values.</summary>
+    private static double AtLeastZero(Schedule schedule, long step, string name) =>
+        schedule.At(step) is var value && value >= 0 && double.IsFinite(value)
+            ? value
+            : throw new InvalidOperationException($"Step {step}: {name} ({value}) must be 0 or more, and finite.");
 
     private StepReport Report(StepOutcome outcome) => new()
     {

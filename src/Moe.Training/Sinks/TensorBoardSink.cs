@@ -1,0 +1,70 @@
+using TorchSharp;
+using TorchSharp.Modules;
+
+namespace Moe.Training;
+
+/// <summary>Writes scalars to an event file that TensorBoard shows, with optimizer steps along the axis.</summary>
+/// <remarks>
+/// <para>Tags: <c>step/loss</c>, <c>step/task_loss</c>, <c>step/balance</c>, <c>step/lambda</c>, <c>step/learning_rate</c> and
+/// <c>step/gradient_norm</c> for steps that were taken; for epochs <c>train/*</c>, <c>validation/*</c> with each metric by its name, and
+/// <c>routing/name/entropy</c> for each mixture.</para>
+/// <para>Each training adds a file to the folder; one that is resumed repeats the steps that were taken after its checkpoint.</para>
+/// </remarks>
+public sealed class TensorBoardSink : TrainerCallback
+{
+    private readonly long _everySteps;
+    private SummaryWriter? _writer;
+
+    /// <summary>Names the folder.</summary>
+    /// <param name="folder">Where the event file goes; made when a training starts, if missing.</param>
+    /// <param name="everySteps">Writes every so many steps, at least 1; more than 1 saves time where steps are short.</param>
+    public TensorBoardSink(string folder, long everySteps = 1)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        ArgumentOutOfRangeException.ThrowIfLessThan(everySteps, 1);
+        Folder = folder;
+        _everySteps = everySteps;
+    }
+
+    /// <summary>Where the event file goes.</summary>
+    public string Folder { get; }
+
+    /// <inheritdoc/>
+    public override void OnStarted(TrainingPlan plan) => _writer = torch.utils.tensorboard.SummaryWriter(Folder);
+
+    /// <inheritdoc/>
+    public override void OnStep(StepReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        if (report.SkippedBecause is not null || report.Step % _everySteps != 0)
+            return;
+        Write("step/loss", report.Loss, report.Step);
+        Write("step/task_loss", report.TaskLoss, report.Step);
+        Write("step/balance", report.Balance, report.Step);
+        Write("step/lambda", report.Lambda, report.Step);
+        Write("step/learning_rate", report.LearningRate, report.Step);
+        Write("step/gradient_norm", report.GradientNorm, report.Step);
+    }
+
+    /// <inheritdoc/>
+    public override void OnEpoch(EpochReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        Write("train/loss", report.Loss, report.Steps);
+        Write("train/task_loss", report.TaskLoss, report.Steps);
+        Write("train/balance", report.Balance, report.Steps);
+        if (report.Validation is { } validation)
+        {
+            Write("validation/task_loss", validation.TaskLoss, report.Steps);
+            Write("validation/balance", validation.Balance, report.Steps);
+            foreach (var (name, value) in validation.Metrics)
+                Write($"validation/{name}", value, report.Steps);
+        }
+        foreach (var (layer, routing) in report.Routing)
+            Write($"routing/{layer}/entropy", routing.Entropy, report.Steps);
+    }
+
+    // The writer's own time would be 0, and its null means ticks; TensorBoard reads seconds since 1970.
+    private void Write(string tag, double value, long step) =>
+        _writer?.add_scalar(tag, (float)value, checked((int)step), DateTimeOffset.UtcNow.ToUnixTimeSeconds());
+}
