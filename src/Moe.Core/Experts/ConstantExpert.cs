@@ -8,8 +8,6 @@ namespace Moe.Core;
 /// <remarks>Parameter: <c>value</c> [Dout]; it learns unless told otherwise.</remarks>
 public sealed class ConstantExpert : nn.Module<Tensor, Tensor>, IExpert
 {
-    private bool _disposed;
-
     /// <summary>Builds the expert from its answer.</summary>
     /// <param name="inputWidth">D, at least 1.</param>
     /// <param name="value">The answer, [Dout], floating; copied.</param>
@@ -38,10 +36,12 @@ public sealed class ConstantExpert : nn.Module<Tensor, Tensor>, IExpert
     /// <inheritdoc/>
     public long OutputWidth => Value.size(0);
 
+    internal bool IsDisposed { get; private set; }
+
     /// <inheritdoc cref="IExpert.forward"/>
     public override Tensor forward(Tensor input)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
         TensorGuard.Matrix(input, InputWidth, nameof(input));
         TensorGuard.SameAs(input, Value, nameof(input), "the expert");
         using var row = Value.unsqueeze(0);
@@ -51,7 +51,7 @@ public sealed class ConstantExpert : nn.Module<Tensor, Tensor>, IExpert
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        _disposed = true;
+        IsDisposed = true;
         base.Dispose(disposing);
     }
 }

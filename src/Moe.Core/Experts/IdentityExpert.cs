@@ -5,8 +5,6 @@ namespace Moe.Core;
 /// <summary>Answers its input: a token sent here skips the layer, times its weight ("copy expert" of MoE++, Jin et al. 2024, eq. 4). Gradients pass through.</summary>
 public sealed class IdentityExpert : nn.Module<Tensor, Tensor>, IExpert
 {
-    private bool _disposed;
-
     /// <summary>Builds the expert; it has no parameters.</summary>
     /// <param name="width">D = Dout, at least 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">The width is below 1.</exception>
@@ -23,10 +21,12 @@ public sealed class IdentityExpert : nn.Module<Tensor, Tensor>, IExpert
     /// <inheritdoc/>
     public long OutputWidth => InputWidth;
 
+    internal bool IsDisposed { get; private set; }
+
     /// <inheritdoc cref="IExpert.forward"/>
     public override Tensor forward(Tensor input)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
         TensorGuard.Matrix(input, InputWidth, nameof(input));
         return input.alias();
     }
@@ -34,7 +34,7 @@ public sealed class IdentityExpert : nn.Module<Tensor, Tensor>, IExpert
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        _disposed = true;
+        IsDisposed = true;
         base.Dispose(disposing);
     }
 }

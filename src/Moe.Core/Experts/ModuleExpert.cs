@@ -7,8 +7,6 @@ namespace Moe.Core;
 /// <remarks>Owns the wrapped module and registers it as <c>module</c>. Hands a <see cref="RoutingPass"/> on to it if it takes one.</remarks>
 public sealed class ModuleExpert : nn.Module<Tensor, Tensor>, IExpert, IRoutedModule
 {
-    private bool _disposed;
-
     /// <summary>Wraps a module.</summary>
     /// <param name="module">Maps [n, D] to [n, Dout], for n = 0 too. Owned from now on.</param>
     /// <param name="inputWidth">D, at least 1.</param>
@@ -36,10 +34,12 @@ public sealed class ModuleExpert : nn.Module<Tensor, Tensor>, IExpert, IRoutedMo
     /// <inheritdoc/>
     public long OutputWidth { get; }
 
+    internal bool IsDisposed { get; private set; }
+
     /// <inheritdoc cref="IExpert.forward"/>
     public override Tensor forward(Tensor input)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
         TensorGuard.Matrix(input, InputWidth, nameof(input));
         return Module.call(input);
     }
@@ -47,7 +47,7 @@ public sealed class ModuleExpert : nn.Module<Tensor, Tensor>, IExpert, IRoutedMo
     /// <inheritdoc/>
     public Tensor forward(Tensor input, RoutingPass pass)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
         TensorGuard.Matrix(input, InputWidth, nameof(input));
         ArgumentNullException.ThrowIfNull(pass);
         return Module is IRoutedModule routed ? routed.forward(input, pass) : Module.call(input);
@@ -56,7 +56,7 @@ public sealed class ModuleExpert : nn.Module<Tensor, Tensor>, IExpert, IRoutedMo
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        _disposed = true;
+        IsDisposed = true;
         base.Dispose(disposing);
     }
 }
