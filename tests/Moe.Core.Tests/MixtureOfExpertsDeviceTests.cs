@@ -8,7 +8,11 @@ public sealed class MixtureOfExpertsDeviceTests
 {
     private static readonly GatingOptions Everything = Make.Options() with
     {
-        Bias = true, NoisyGating = true, StraightThrough = true, Temperature = 0.8, CapacityFactor = 0.8,
+        Bias = true,
+        NoisyGating = true,
+        StraightThrough = true,
+        Temperature = 0.8,
+        CapacityFactor = 0.8,
     };
 
     [Fact]

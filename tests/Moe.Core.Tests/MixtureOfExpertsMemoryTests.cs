@@ -1,4 +1,3 @@
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Moe.Core.Tests;
@@ -8,7 +7,11 @@ public sealed class MixtureOfExpertsMemoryTests
 {
     private static readonly GatingOptions Everything = Make.Options() with
     {
-        Bias = true, NoisyGating = true, StraightThrough = true, Temperature = 0.8, CapacityFactor = 0.8,
+        Bias = true,
+        NoisyGating = true,
+        StraightThrough = true,
+        Temperature = 0.8,
+        CapacityFactor = 0.8,
     };
 
     [Fact]
