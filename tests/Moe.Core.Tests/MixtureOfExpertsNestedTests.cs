@@ -156,6 +156,16 @@ public sealed class MixtureOfExpertsNestedTests
     }
 
     [Fact]
+    public void The_gate_of_an_inner_mixture_of_rules_does_not_tell_the_type_of_its_rows()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = Nested(
+            new MixtureOfExperts(new GatingNetwork(Inner), [new ZeroExpert(4, 4), new IdentityExpert(4)]), ScalarType.BFloat16);
+
+        layer.forward(Make.Normal(3, ScalarType.BFloat16, 9, 4)).dtype.Should().Be(ScalarType.BFloat16);
+    }
+
+    [Fact]
     public void A_rule_that_hands_a_pass_on_stays_a_constant()
     {
         using var scope = NewDisposeScope();
