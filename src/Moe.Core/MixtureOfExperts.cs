@@ -26,8 +26,6 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IExpert, IRout
     [ComponentName(Name = "shared_experts")]
     private readonly ExpertPool? _shared;
 
-    private bool _disposed;
-
     /// <summary>Puts a layer together.</summary>
     /// <param name="gate">Chooses among the experts.</param>
     /// <param name="experts">
@@ -70,6 +68,8 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IExpert, IRout
     /// <summary>Dout.</summary>
     public long OutputWidth { get; }
 
+    internal bool IsDisposed { get; private set; }
+
     /// <summary>Answers tokens that are all real.</summary>
     /// <param name="input">[*, D], of the experts' type, on the gate's device. Not kept.</param>
     /// <returns>[*, Dout]; the caller owns it.</returns>
@@ -97,7 +97,7 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IExpert, IRout
     /// <summary>As an expert, a mixture may be asked about no rows at all; tokens that a caller gives a layer must be there.</summary>
     Tensor IExpert.forward(Tensor input)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
         TensorGuard.Matrix(input, InputWidth, nameof(input));
         return input.size(0) == 0 ? zeros(0, OutputWidth, dtype: input.dtype, device: input.device) : forward(input);
     }
@@ -118,14 +118,14 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IExpert, IRout
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        _disposed = true;
+        IsDisposed = true;
         base.Dispose(disposing);
     }
 
     /// <summary>The whole layer: gate → dispatch → experts → combine.</summary>
     private MixtureOutput Mix(Tensor input, Tensor? mask, RoutingPass? pass)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ObjectDisposedException.ThrowIf(IsDisposed, this);
         TensorGuard.Rows(input, InputWidth, nameof(input));
         _experts.RequireType(input, nameof(input));
         _shared?.RequireType(input, nameof(input));

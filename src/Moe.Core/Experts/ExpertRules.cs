@@ -45,9 +45,11 @@ internal static class ExpertRules
     {
         StackableExpert single => single.IsDisposed,
         StackedExperts.Slice slice => slice.Stack.IsDisposed,
+        MixtureOfExperts mixture => mixture.IsDisposed,
+        ModuleExpert wrapper => wrapper.IsDisposed,
         ConstantExpert constant => constant.IsDisposed,
         IdentityExpert identity => identity.IsDisposed,
-        ModuleExpert wrapper => wrapper.IsDisposed,
+        // A user's module does not say; its parameters do, if it still has some.
         nn.Module module => module.parameters().Any(parameter => parameter.IsInvalid),
         _ => false,
     };
