@@ -38,6 +38,9 @@ internal sealed class StepSums(RoutedModel model)
     }
 
     /// <summary>The scaled value without its graph, kept beyond the micro-batch's scope.</summary>
-    private static Tensor Keep(Tensor value, double share) =>
-        value.detach().to(ScalarType.Float64).mul(share).MoveToOuterDisposeScope();
+    private static Tensor Keep(Tensor value, double share)
+    {
+        var number = value.detach().to(ScalarType.Float64);
+        return (share == 1 ? number : number.mul(share)).MoveToOuterDisposeScope();
+    }
 }

@@ -57,7 +57,7 @@ internal sealed class TrainingStep(RoutedModel model, optim.Optimizer optimizer,
 
             // Each micro-batch weighs as many samples as it has: together they are the mean over all.
             var share = (double)batch.size(0) / samples;
-            (value.Total * share).backward();
+            (share == 1 ? value.Total : value.Total * share).backward();
             sums.Add(value, pass, share, batch.size(0));
         }
     }
@@ -81,13 +81,15 @@ internal sealed class TrainingStep(RoutedModel model, optim.Optimizer optimizer,
     /// <summary>The Euclidean norm of all gradients together, a scalar in Float64 that stays on its device.</summary>
     private Tensor GradientNorm()
     {
+        // Asked once: the model walks through its modules to find it.
+        var device = model.Device;
         var norms = new List<Tensor>();
         foreach (var (_, parameter) in _parameters)
         {
             if (parameter.grad is { } gradient)
-                norms.Add(gradient.to(ScalarType.Float64).norm().to(model.Device));
+                norms.Add(gradient.to(ScalarType.Float64).norm().to(device));
         }
-        return norms.Count == 0 ? zeros(1, dtype: ScalarType.Float64, device: model.Device) : stack(norms).norm();
+        return norms.Count == 0 ? zeros(1, dtype: ScalarType.Float64, device: device) : stack(norms).norm();
     }
 
     private void Clip(double norm)

@@ -1,5 +1,4 @@
 using Moe.Core;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Moe.Training.Tests;
@@ -182,8 +181,15 @@ public sealed partial class TrainerTests
         using var model = Make.Linear(4, 2);
         var options = new TrainerOptions
         {
-            Epochs = 0, BatchSize = -1, AccumulationSteps = 0, Lambda = null!, MaxGradientNorm = 0, EarlyStoppingPatience = 0,
-            OnNonFinite = (NonFiniteAction)7, Metrics = [Metric.Accuracy, Metric.Accuracy], Monitor = Metric.MeanAbsoluteError,
+            Epochs = 0,
+            BatchSize = -1,
+            AccumulationSteps = 0,
+            Lambda = null!,
+            MaxGradientNorm = 0,
+            EarlyStoppingPatience = 0,
+            OnNonFinite = (NonFiniteAction)7,
+            Metrics = [Metric.Accuracy, Metric.Accuracy],
+            Monitor = Metric.MeanAbsoluteError,
         };
 
         var build = () => new Trainer(model, Make.Sgd(), TaskLosses.MeanSquaredError, options);

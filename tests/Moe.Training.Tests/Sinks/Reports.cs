@@ -17,7 +17,10 @@ internal static class Reports
         Balance = 1.5,
         Validation = metric is null ? null : new EvaluationReport
         {
-            TaskLoss = 0.75, Balance = 1.25, Metrics = new Dictionary<string, double> { [metric] = 0.875 }, Routing = Routing(mixture),
+            TaskLoss = 0.75,
+            Balance = 1.25,
+            Metrics = new Dictionary<string, double> { [metric] = 0.875 },
+            Routing = Routing(mixture),
         },
         Routing = Routing(mixture),
         IsBest = epoch == 0,
@@ -27,8 +30,19 @@ internal static class Reports
 
     public static StepReport Step(long step, string? skipped = null) => new()
     {
-        Step = step, TotalSteps = 50, Epoch = 0, Loss = 0.5, TaskLoss = 0.25, Balance = 1.5, Lambda = 0.125, LearningRate = 0.0625, GradientNorm = 3,
-        Samples = 32, Tokens = 32, SkippedBecause = skipped, Elapsed = TimeSpan.FromSeconds(step),
+        Step = step,
+        TotalSteps = 50,
+        Epoch = 0,
+        Loss = 0.5,
+        TaskLoss = 0.25,
+        Balance = 1.5,
+        Lambda = 0.125,
+        LearningRate = 0.0625,
+        GradientNorm = 3,
+        Samples = 32,
+        Tokens = 32,
+        SkippedBecause = skipped,
+        Elapsed = TimeSpan.FromSeconds(step),
     };
 
     // All of expert 0 and half of expert 1 computed, expert 2 dead.
