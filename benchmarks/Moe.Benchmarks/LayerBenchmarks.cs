@@ -1,6 +1,5 @@
 using BenchmarkDotNet.Attributes;
 using Moe.Core;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Moe.Benchmarks;

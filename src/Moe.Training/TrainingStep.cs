@@ -38,6 +38,11 @@ internal sealed class TrainingStep(RoutedModel model, optim.Optimizer optimizer,
             var place = $"a logit of {model.NameOf(exception.Gate)}";
             return Reject(step, place, buffers, StepOutcome.None(lambda));
         }
+        catch
+        {
+            Restore(buffers);
+            throw;
+        }
         finally
         {
             model.Module.zero_grad();
@@ -62,17 +67,21 @@ internal sealed class TrainingStep(RoutedModel model, optim.Optimizer optimizer,
         }
     }
 
-    /// <summary>Undoes what a forward pass may have left behind (running statistics), and says what was wrong.</summary>
+    /// <summary>Takes the step back, and says what was wrong.</summary>
     private StepOutcome Reject(long step, string place, List<(Tensor Buffer, Tensor Before)> buffers, StepOutcome outcome)
     {
-        using (no_grad())
-        {
-            foreach (var (buffer, before) in buffers)
-                buffer.copy_(before);
-        }
+        Restore(buffers);
         if (options.OnNonFinite == NonFiniteAction.Stop)
             throw new NonFiniteTrainingException(step, place);
         return outcome with { SkippedBecause = $"{place} is NaN or infinite" };
+    }
+
+    /// <summary>Undoes what a forward pass may have left behind, such as running statistics.</summary>
+    private static void Restore(List<(Tensor Buffer, Tensor Before)> buffers)
+    {
+        using var noGrad = no_grad();
+        foreach (var (buffer, before) in buffers)
+            buffer.copy_(before);
     }
 
     private List<(Tensor Buffer, Tensor Before)> Buffers() =>

@@ -86,6 +86,18 @@ public sealed partial class TrainerTests
     }
 
     [Fact]
+    public void An_exception_in_the_loss_leaves_the_statistics_of_the_forward_pass_as_they_were()
+    {
+        using var model = new RoutedSequential(nn.BatchNorm1d(4, dtype: ScalarType.Float64), Make.Mixture(), Make.Linear(4, 3));
+        var before = State.Of(model);
+
+        var fit = () => new Trainer(model, Make.Sgd(), (_, _) => throw new InvalidOperationException("no loss today")).Fit(Make.Clusters());
+
+        fit.Should().Throw<InvalidOperationException>().WithMessage("no loss today");
+        State.Of(model).Should().Equal(before);
+    }
+
+    [Fact]
     public void The_exception_has_the_usual_constructors()
     {
         new NonFiniteTrainingException().Place.Should().BeEmpty();

@@ -5,7 +5,9 @@ internal sealed class TemporaryFolder : IDisposable
 {
     public string FullName { get; } = Directory.CreateTempSubdirectory("moe-training-").FullName;
 
-    public string File(string name) => Path.Combine(FullName, name);
+    public string File(string name = "training.ckpt") => Path.Combine(FullName, name);
+
+    public string[] Names() => [.. Directory.EnumerateFileSystemEntries(FullName).Select(entry => Path.GetFileName(entry)).Order(StringComparer.Ordinal)];
 
     public void Dispose() => Directory.Delete(FullName, recursive: true);
 }
