@@ -20,8 +20,14 @@ internal sealed class BestModel(RoutedModel model, TrainerOptions options) : IDi
         progress.BestValue = value;
         progress.BestEpoch = progress.Epoch;
         if (options.KeepBest)
-            Take(model.Module.state_dict().ToDictionary(item => item.Key, item => item.Value.detach().to(CPU, copy: true).DetachFromDisposeScope()));
+            Take(Copy(model.Module.state_dict()));
         return true;
+    }
+
+    private static Dictionary<string, Tensor> Copy(Dictionary<string, Tensor> state)
+    {
+        using var scope = NewDisposeScope();
+        return state.ToDictionary(item => item.Key, item => item.Value.detach().to(CPU, copy: true).DetachFromDisposeScope());
     }
 
     /// <summary>Takes a copy over as it is.</summary>

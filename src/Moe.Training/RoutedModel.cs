@@ -27,6 +27,18 @@ internal sealed class RoutedModel
     /// <summary>Where batches must go: the device of the first parameter.</summary>
     public Device Device => Module.parameters().FirstOrDefault()?.device ?? CPU;
 
+    /// <summary>Notes which parts are in training mode; the action puts each of them back into the mode it was in.</summary>
+    public Action RememberModes()
+    {
+        // Parents come before children, and hand their mode down: set in this order, each part ends with its own.
+        var modes = _names.Keys.Select(part => (part, part.training)).ToArray();
+        return () =>
+        {
+            foreach (var (part, training) in modes)
+                part.train(training);
+        };
+    }
+
     public Tensor Forward(Tensor input, RoutingPass pass) =>
         Module is IRoutedModule routed ? routed.forward(input, pass) : Module.call(input);
 

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -24,7 +25,7 @@ public sealed class Trainer
     /// What is trained, on the device where it is to be trained. With mixtures inside it must be an <see cref="Core.IRoutedModule"/>, a
     /// <see cref="Core.RoutedSequential"/> for one. Not owned.
     /// </param>
-    /// <param name="optimizer">Makes the optimizer from the parameters that require gradients; called by each <see cref="Fit"/>, which disposes it.</param>
+    /// <param name="optimizer">Makes the optimizer from the parameters that require gradients; called by each <see cref="Fit"/>, which disposes it. Any of TorchSharp's but LBFGS.</param>
     /// <param name="loss">The task's loss; see <see cref="TaskLosses"/>.</param>
     /// <param name="options">The settings; the defaults when null.</param>
     /// <param name="callbacks">Are told how it goes, in this order. Not owned.</param>
@@ -40,6 +41,8 @@ public sealed class Trainer
         ArgumentNullException.ThrowIfNull(optimizer);
         ArgumentNullException.ThrowIfNull(loss);
         ArgumentNullException.ThrowIfNull(callbacks);
+        if (callbacks.Any(callback => callback is null))
+            throw new ArgumentException("Expected callbacks without null.", nameof(callbacks));
         Options = options ?? new TrainerOptions();
         Options.Validate(nameof(options));
         _model = new RoutedModel(model);
@@ -57,9 +60,12 @@ public sealed class Trainer
     /// <param name="cancellation">Ends training between two steps; a checkpoint is written first if there is to be one.</param>
     /// <returns>What came of it.</returns>
     /// <exception cref="ArgumentException">Early stopping or keep-best is asked for without validation data.</exception>
+    /// <exception cref="InvalidOperationException">There is nothing to train, or the task's loss or a metric is not a scalar.</exception>
+    /// <exception cref="NotSupportedException">The optimizer is LBFGS, which evaluates the loss several times a step.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled. The model is as after its last step.</exception>
     /// <exception cref="NonFiniteTrainingException">A loss or gradient was NaN or infinite, and the options say to stop.</exception>
-    /// <exception cref="InvalidDataException">The checkpoint to resume from is broken or of another training.</exception>
+    /// <exception cref="InvalidDataException">The checkpoint to resume from is broken or of another training; nothing has changed.</exception>
+    /// <exception cref="IOException">The checkpoint cannot be written.</exception>
     public TrainingResult Fit(TrainingData training, TrainingData? validation = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(training);
@@ -69,19 +75,25 @@ public sealed class Trainer
                 $"KeepBest ({Options.KeepBest}) and EarlyStoppingPatience ({Options.EarlyStoppingPatience}) need validation data, but there is none.", nameof(validation));
         }
 
-        var wasTraining = _model.Module.training;
-        using var optimizer = _makeOptimizer(_model.Module.parameters().Where(parameter => parameter.requires_grad));
-        using var run = new TrainingRun(_model, optimizer, _objective, Options, _callbacks, training, validation);
+        var restoreModes = _model.RememberModes();
+        TrainingResult result;
         try
         {
-            return run.Go(cancellation);
+            using var optimizer = MakeOptimizer();
+            using var run = new TrainingRun(_model, optimizer, _objective, Options, _callbacks, training, validation);
+            result = run.Go(cancellation);
         }
-        finally
+        catch
         {
-            _model.Module.train(wasTraining);
-            foreach (var callback in _callbacks)
-                callback.OnEnded();
+            // What went wrong first is what the caller must see.
+            restoreModes();
+            TellEnded();
+            throw;
         }
+        restoreModes();
+        if (TellEnded() is { } failure)
+            ExceptionDispatchInfo.Throw(failure);
+        return result;
     }
 
     /// <summary>Judges the model as it is.</summary>
@@ -101,4 +113,39 @@ public sealed class Trainer
     /// <returns>[samples, *], on the model's device; the caller owns it.</returns>
     public Tensor Predict(Tensor inputs, Tensor? mask = null, CancellationToken cancellation = default) =>
         new Evaluator(_model, _objective, Options).Predict(new TrainingData(inputs, inputs, mask), cancellation);
+
+    private optim.Optimizer MakeOptimizer()
+    {
+        var parameters = _model.Module.parameters().Where(parameter => parameter.requires_grad).ToArray();
+        if (parameters.Length == 0)
+            throw new InvalidOperationException("No parameter of the model requires gradients, so that there is nothing to train.");
+        var optimizer = _makeOptimizer(parameters) ?? throw new InvalidOperationException("The function that makes the optimizer gave null.");
+        if (optimizer is OptimizerHelper)
+            return optimizer;
+        using (optimizer)
+        {
+            throw new NotSupportedException(
+                $"{optimizer.GetType().Name} cannot be used here: it evaluates the loss several times a step, and keeps its state to itself.");
+        }
+    }
+
+    /// <summary>Tells every callback, whatever the others do, and gives the first exception.</summary>
+    private Exception? TellEnded()
+    {
+        Exception? first = null;
+        foreach (var callback in _callbacks)
+        {
+            try
+            {
+                callback.OnEnded();
+            }
+#pragma warning disable CA1031 // Others have files to close; the exception is not lost, but thrown when all have been told.
+            catch (Exception exception)
+#pragma warning restore CA1031
+            {
+                first ??= exception;
+            }
+        }
+        return first;
+    }
 }

@@ -40,6 +40,8 @@ internal sealed class TrainingRun : IDisposable
 
     public TrainingResult Go(CancellationToken cancellation)
     {
+        if (_options.Checkpoint is { } checkpoint)
+            AtomicFile.RequireWritable(checkpoint.Path);
         Resume();
         _clock.Start();
         Tell(callback => callback.OnStarted(new TrainingPlan
@@ -58,8 +60,13 @@ internal sealed class TrainingRun : IDisposable
             CloseEpoch(cancellation);
         }
 
-        if (_options.KeepBest)
+        if (_options.KeepBest && _progress.BestEpoch is { } epoch)
+        {
             _best.Restore();
+
+            // Judged with the temperature that its gates had then; with another they would give other outputs.
+            SetGates((epoch + 1) * _stepsPerEpoch - 1);
+        }
         var result = new TrainingResult
         {
             Epochs = [.. _progress.History],
@@ -134,9 +141,17 @@ internal sealed class TrainingRun : IDisposable
     {
         if (_options.LearningRate is { } learningRate)
         {
+            var rate = learningRate.At(step);
+            if (!(rate >= 0) || !double.IsFinite(rate))
+                throw new InvalidOperationException($"The learning rate ({rate}) at step {step} must be 0 or more, and finite.");
             foreach (var group in _optimizer.ParamGroups)
-                group.LearningRate = learningRate.At(step);
+                group.LearningRate = rate;
         }
+        SetGates(step);
+    }
+
+    private void SetGates(long step)
+    {
         foreach (var gate in _model.Gates)
         {
             if (_options.Temperature is { } temperature)
@@ -179,8 +194,9 @@ internal sealed class TrainingRun : IDisposable
         _best.Take(best);
         _secondsBefore = _progress.ElapsedSeconds;
 
-        // A resumed run may be given more epochs; patience that ran out before stays run out.
-        SetSchedules(_progress.Step);
+        // As the last step left them: the epoch may be over and only its validation missing.
+        if (_progress.Step > 0)
+            SetSchedules(_progress.Step - 1);
     }
 
     private void Save()
@@ -193,13 +209,16 @@ internal sealed class TrainingRun : IDisposable
         Tell(callback => callback.OnCheckpoint(checkpoint.Path));
     }
 
-    /// <summary>What decides which batch comes when, and what the optimizer's state means.</summary>
+    /// <summary>What decides which batch comes when, what the optimizer's state means, and what the best so far is best at.</summary>
     private Dictionary<string, string> Settings() => new()
     {
         ["Seed"] = $"{_options.Seed}",
         ["BatchSize"] = $"{_options.BatchSize}",
         ["AccumulationSteps"] = $"{_options.AccumulationSteps}",
+        ["KeepBest"] = $"{_options.KeepBest}",
+        ["Monitor"] = _options.Monitor?.Name ?? "the task's loss",
         ["training samples"] = $"{_training.Count}",
+        ["validation samples"] = $"{_validation?.Count ?? 0}",
         ["the optimizer"] = $"{_optimizer.GetType().Name} of {_optimizer.parameters().Count()} parameters",
     };
 

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -15,6 +16,9 @@ internal static class TensorFile
     private const string Format = "moe-checkpoint-1";
     private const int MaxHeaderBytes = 100_000_000;
     private const long ChunkBytes = 1 << 26;
+    private const int ChecksumLength = 64;
+
+    private static ReadOnlySpan<byte> ChecksumStart => "{\"__metadata__\":{\"sha256\":\""u8;
 
     private static readonly Dictionary<ScalarType, string> TypeNames = new()
     {
@@ -40,11 +44,8 @@ internal static class TensorFile
             offset += bytes;
         }
 
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Describe(text, entries));
-        foreach (var (_, tensor) in onHost)
-            ForEachChunk(tensor, chunk => hash.AppendData(chunk.bytes));
-        var header = Header(text, entries, Convert.ToHexStringLower(hash.GetHashAndReset()));
+        var header = Header(text, entries);
+        Sign(header, onHost.Select(item => item.Tensor));
 
         Span<byte> length = stackalloc byte[8];
         BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
@@ -74,13 +75,14 @@ internal static class TensorFile
             throw Broken(path, $"should have {expected} bytes, but has {stream.Length}");
 
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(Describe(text, entries));
+        Checksum(header).Fill((byte)'0');
+        hash.AppendData(header);
         var tensors = new Dictionary<string, Tensor>();
         try
         {
             foreach (var entry in entries)
             {
-                var tensor = empty(entry.Shape, dtype: TypeNames.First(pair => pair.Value == entry.Type).Key, device: CPU).DetachFromDisposeScope();
+                var tensor = Allocate(path, entry);
                 tensors.Add(entry.Name, tensor);
                 ForEachChunk(tensor, chunk =>
                 {
@@ -100,15 +102,15 @@ internal static class TensorFile
         }
     }
 
-    private static byte[] Header(string text, List<TensorEntry> entries, string checksum)
+    private static byte[] Header(string text, List<TensorEntry> entries)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer))
         {
             json.WriteStartObject();
             json.WriteStartObject("__metadata__");
+            json.WriteString("sha256", new string('0', ChecksumLength));
             json.WriteString("format", Format);
-            json.WriteString("sha256", checksum);
             json.WriteString("state", text);
             json.WriteEndObject();
             foreach (var entry in entries)
@@ -118,19 +120,51 @@ internal static class TensorFile
             }
             json.WriteEndObject();
         }
+
+        // Readers that map the file into memory want the data aligned.
+        while (buffer.Length % 8 != 0)
+            buffer.WriteByte((byte)' ');
         return buffer.ToArray();
+    }
+
+    /// <summary>Puts the checksum into its place: SHA-256 of header, with zeros in that place, and data. No byte of the file stays uncovered.</summary>
+    private static void Sign(byte[] header, IEnumerable<Tensor> tensors)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(header);
+        foreach (var tensor in tensors)
+            ForEachChunk(tensor, chunk => hash.AppendData(chunk.bytes));
+        Encoding.ASCII.GetBytes(Convert.ToHexStringLower(hash.GetHashAndReset()), Checksum(header));
+    }
+
+    /// <summary>The checksum's place: the value of the first property.</summary>
+    private static Span<byte> Checksum(byte[] header) => header.AsSpan(ChecksumStart.Length, ChecksumLength);
+
+    private static Tensor Allocate(string path, TensorEntry entry)
+    {
+        try
+        {
+            return empty(entry.Shape, dtype: TypeNames.First(pair => pair.Value == entry.Type).Key, device: CPU).DetachFromDisposeScope();
+        }
+        catch (ExternalException exception)
+        {
+            throw new InvalidDataException($"{path} has a tensor {entry.Name} of shape [{string.Join(", ", entry.Shape)}], which cannot be: {exception.Message}", exception);
+        }
     }
 
     private static (string Text, string Checksum, List<TensorEntry> Entries) ParseHeader(string path, byte[] header)
     {
         try
         {
+            if (header.Length < ChecksumStart.Length + ChecksumLength || !header.AsSpan().StartsWith(ChecksumStart))
+                throw Broken(path, "does not begin as one");
             using var json = JsonDocument.Parse(header);
             var metadata = json.RootElement.GetProperty("__metadata__");
             if (metadata.GetProperty("format").GetString() != Format)
                 throw Broken(path, $"has the format \"{metadata.GetProperty("format")}\", not \"{Format}\"");
 
             var entries = new List<TensorEntry>();
+            var names = new HashSet<string>();
             var end = 0L;
             foreach (var item in json.RootElement.EnumerateObject().Where(item => item.Name != "__metadata__"))
             {
@@ -138,7 +172,7 @@ internal static class TensorFile
                 var shape = item.Value.GetProperty("shape").EnumerateArray().Select(size => size.GetInt64()).ToArray();
                 var offsets = item.Value.GetProperty("data_offsets").EnumerateArray().Select(offset => offset.GetInt64()).ToArray();
                 var entry = new TensorEntry(item.Name, type, shape, offsets[0], offsets[1]);
-                if (!TypeNames.ContainsValue(type) || shape.Any(size => size < 0) || entry.Start != end || entry.End - entry.Start != entry.Bytes)
+                if (!names.Add(item.Name) || !TypeNames.ContainsValue(type) || shape.Any(size => size < 0) || entry.Start != end || entry.End - entry.Start != entry.Bytes)
                     throw Broken(path, $"describes tensor {item.Name} in a way that cannot be: {item.Value}");
                 end = entry.End;
                 entries.Add(entry);
@@ -150,10 +184,6 @@ internal static class TensorFile
             throw new InvalidDataException($"{path} has a header that is not a checkpoint's: {exception.Message}", exception);
         }
     }
-
-    /// <summary>What the checksum covers besides the data: everything that gives the data a meaning.</summary>
-    private static byte[] Describe(string text, List<TensorEntry> entries) => Encoding.UTF8.GetBytes(
-        string.Join('\n', entries.Select(entry => $"{entry.Name} {entry.Type} [{string.Join(',', entry.Shape)}] {entry.Start} {entry.End}").Prepend(text)));
 
     /// <summary>A span cannot hold more than 2 GB, a tensor can.</summary>
     private static void ForEachChunk(Tensor tensor, Action<Tensor> action)

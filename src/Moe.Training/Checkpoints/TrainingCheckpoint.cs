@@ -51,18 +51,20 @@ internal static class TrainingCheckpoint
             var best = Part(tensors, BestPrefix);
             RequireFit(path, progress, settings, state, tensors, best, model.Generators.Count);
 
+            LoadOptimizer(path, optimizer, tensors[OptimizerName]);
             using (no_grad())
             {
                 foreach (var (name, tensor) in Part(tensors, ModelPrefix))
                     state[name].copy_(tensor);
             }
-            FromBytes(optimizer, tensors[OptimizerName]);
             foreach (var (generator, index) in model.Generators.Select((generator, index) => (generator, index)))
                 generator.set_state(tensors[$"{GateRandomPrefix}{index}"]);
             set_rng_state(tensors[GlobalRandomName]);
 
-            var kept = best.Count == 0 ? null : best.ToDictionary(item => item.Key, item => item.Value.clone().DetachFromDisposeScope());
-            return (progress, kept);
+            // These are handed out; the others are of no use any more.
+            foreach (var name in best.Keys)
+                tensors.Remove(BestPrefix + name);
+            return (progress, best.Count == 0 ? null : best);
         }
         finally
         {
@@ -116,16 +118,28 @@ internal static class TrainingCheckpoint
     {
         using var buffer = new MemoryStream();
         using (var writer = new BinaryWriter(buffer, System.Text.Encoding.UTF8, leaveOpen: true))
-            Stateful(optimizer).save_state_dict(writer);
+            ((OptimizerHelper)optimizer).save_state_dict(writer);
         return tensor(buffer.ToArray(), ScalarType.Byte, CPU);
+    }
+
+    /// <summary>The first thing that is loaded, as the only one that can fail: its format is the optimizer's own.</summary>
+    private static void LoadOptimizer(string path, optim.Optimizer optimizer, Tensor saved)
+    {
+        using var before = ToBytes(optimizer);
+        try
+        {
+            FromBytes(optimizer, saved);
+        }
+        catch (Exception exception) when (exception is ArgumentException or IOException or InvalidDataException)
+        {
+            FromBytes(optimizer, before);
+            throw new InvalidDataException($"{path} has a state of the optimizer that is not {optimizer.GetType().Name}'s: {exception.Message}", exception);
+        }
     }
 
     private static void FromBytes(optim.Optimizer optimizer, Tensor bytes)
     {
         using var reader = new BinaryReader(new MemoryStream(bytes.bytes.ToArray()));
-        Stateful(optimizer).load_state_dict(reader);
+        ((OptimizerHelper)optimizer).load_state_dict(reader);
     }
-
-    private static OptimizerHelper Stateful(optim.Optimizer optimizer) => optimizer as OptimizerHelper
-        ?? throw new NotSupportedException($"{optimizer.GetType().Name} does not give its state away, so that it cannot be part of a checkpoint.");
 }

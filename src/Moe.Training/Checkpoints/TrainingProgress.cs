@@ -38,6 +38,16 @@ internal sealed class TrainingProgress
 
     public string ToJson() => JsonSerializer.Serialize(this, Json);
 
-    public static TrainingProgress FromJson(string json) =>
-        JsonSerializer.Deserialize<TrainingProgress>(json, Json) ?? throw new InvalidDataException("The checkpoint's progress is empty.");
+    /// <exception cref="InvalidDataException">It is not what <see cref="ToJson"/> writes.</exception>
+    public static TrainingProgress FromJson(string json)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<TrainingProgress>(json, Json) ?? throw new JsonException("It is null.");
+        }
+        catch (Exception exception) when (exception is JsonException or ArgumentException)
+        {
+            throw new InvalidDataException($"The checkpoint's progress cannot be read: {exception.Message}", exception);
+        }
+    }
 }
