@@ -19,7 +19,7 @@ internal sealed class Evaluator(RoutedModel model, Objective objective, TrainerO
             task += value.Task.to(ScalarType.Float64).item<double>() * share;
             balance += value.Balance.to(ScalarType.Float64).item<double>() * share;
             foreach (var metric in options.Metrics)
-                metrics[metric.Name] += metric.Compute(output, targets).to(ScalarType.Float64).item<double>() * share;
+                metrics[metric.Name] += Measure(metric, output, targets) * share;
             EpochSums.AddRouting(routing, pass.Layers.Select(layer => (model.NameOf(layer.Layer), RoutingReport.From(layer.Decision))));
         }, cancellation);
         return new EvaluationReport { TaskLoss = task, Balance = balance, Metrics = metrics, Routing = routing };
@@ -34,9 +34,19 @@ internal sealed class Evaluator(RoutedModel model, Objective objective, TrainerO
         return scope.MoveToOuter(outputs.Count == 1 ? outputs[0] : cat(outputs));
     }
 
+    private static double Measure(Metric metric, Tensor output, Tensor targets)
+    {
+        var value = metric.Compute(output, targets);
+        return value is not null && value.numel() == 1
+            ? value.to(ScalarType.Float64).item<double>()
+            : throw new InvalidOperationException(
+                $"The metric {metric.Name} must give a scalar, but gave {(value is null ? "null" : $"shape [{string.Join(", ", value.shape)}]")}.");
+    }
+
     private void ForEachBatch(TrainingData data, Action<Tensor, Tensor, RoutingPass, long> action, CancellationToken cancellation)
     {
         var modes = model.Modes();
+        var device = model.Device;
         model.Module.eval();
         try
         {
@@ -46,7 +56,7 @@ internal sealed class Evaluator(RoutedModel model, Objective objective, TrainerO
                 cancellation.ThrowIfCancellationRequested();
                 using var scope = NewDisposeScope();
                 var indices = arange(start, Math.Min(start + options.BatchSize, data.Count), dtype: ScalarType.Int64, device: CPU);
-                var (inputs, targets, mask) = data.Take(indices, model.Device);
+                var (inputs, targets, mask) = data.Take(indices, device);
                 using var pass = new RoutingPass(mask);
                 action(model.Forward(inputs, pass), targets, pass, indices.size(0));
             }

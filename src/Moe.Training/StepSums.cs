@@ -3,44 +3,41 @@ using static TorchSharp.torch;
 
 namespace Moe.Training;
 
-/// <summary>Adds up what the micro-batches of a step measure, on the device, and reads it in one transfer.</summary>
+/// <summary>Collects what the micro-batches of a step measure, on the device, and reads it in one transfer.</summary>
 internal sealed class StepSums(RoutedModel model)
 {
-    private readonly List<Tensor> _losses = [];
-    private readonly List<Tensor> _balances = [];
-    private readonly List<(string Layer, double Share, Tensor Balance)> _layers = [];
+    private readonly List<(Tensor Values, double Share, string[] Layers)> _batches = [];
     private readonly List<(string Layer, RoutingReport Report)> _routing = [];
     private long _samples;
     private long _tokens;
 
+    /// <summary>Notes one micro-batch, which weighs <paramref name="share"/> of the step; its values outlive its scope, without their graph.</summary>
     public void Add(ObjectiveValue value, RoutingPass pass, double share, long samples)
     {
-        _losses.Add(Keep(value.Task, share));
-        _balances.Add(Keep(value.Balance, share));
-        foreach (var (layer, balance) in pass.Layers.Zip(value.Layers))
+        using (no_grad())
         {
-            _layers.Add((model.NameOf(layer.Layer), share, Keep(balance, share)));
-            _routing.Add((model.NameOf(layer.Layer), RoutingReport.From(layer.Decision)));
+            var values = stack([value.Task.to(value.Balance.dtype), value.Balance, .. value.Layers]).to(ScalarType.Float64);
+            _batches.Add((values.MoveToOuterDisposeScope(), share, [.. pass.Layers.Select(layer => model.NameOf(layer.Layer))]));
         }
+        _routing.AddRange(pass.Layers.Select(layer => (model.NameOf(layer.Layer), RoutingReport.From(layer.Decision))));
         _samples += samples;
         _tokens += pass.Layers.Count > 0 ? pass.Layers[0].Decision.ValidTokens : samples;
     }
 
+    /// <summary>Reads everything, the gradients' norm [1] too.</summary>
     public StepOutcome Read(Tensor gradientNorm, double lambda)
     {
-        using var onHost = stack(
-            [stack(_losses).sum(), stack(_balances).sum(), gradientNorm.reshape([]), .. _layers.Select(layer => layer.Balance)]).cpu();
+        using var onHost = cat([gradientNorm, .. _batches.Select(batch => batch.Values)]).cpu();
         var numbers = onHost.data<double>().ToArray();
-        return new StepOutcome(
-            numbers[0], numbers[1], lambda, numbers[2], _samples, _tokens,
-            [.. _layers.Select((layer, index) => (layer.Layer, numbers[3 + index] / layer.Share))],
-            _routing);
-    }
-
-    /// <summary>The scaled value without its graph, kept beyond the micro-batch's scope.</summary>
-    private static Tensor Keep(Tensor value, double share)
-    {
-        var number = value.detach().to(ScalarType.Float64);
-        return (share == 1 ? number : number.mul(share)).MoveToOuterDisposeScope();
+        var (task, balance, next) = (0.0, 0.0, 1);
+        var layers = new List<(string Layer, double Balance)>();
+        foreach (var (_, share, names) in _batches)
+        {
+            task += share * numbers[next++];
+            balance += share * numbers[next++];
+            foreach (var name in names)
+                layers.Add((name, numbers[next++]));
+        }
+        return new StepOutcome(task, balance, lambda, numbers[0], _samples, _tokens, layers, _routing);
     }
 }

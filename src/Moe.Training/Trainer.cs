@@ -25,7 +25,7 @@ public sealed class Trainer
     /// What is trained, on the device where it is to be trained. With mixtures inside it must be an <see cref="Core.IRoutedModule"/>, a
     /// <see cref="Core.RoutedSequential"/> for one. Not owned.
     /// </param>
-    /// <param name="optimizer">Makes the optimizer from the parameters that require gradients; called by each <see cref="Fit"/>, which disposes it.</param>
+    /// <param name="optimizer">Makes the optimizer from the parameters that require gradients; called by each <see cref="Fit"/>, which disposes it. Any of TorchSharp's but LBFGS.</param>
     /// <param name="loss">The task's loss; see <see cref="TaskLosses"/>.</param>
     /// <param name="options">The settings; the defaults when null.</param>
     /// <param name="callbacks">Are told how it goes, in this order. Not owned.</param>
@@ -62,7 +62,10 @@ public sealed class Trainer
     /// <exception cref="ArgumentException">Early stopping or keep-best is asked for without validation data.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled. The model is as after its last step.</exception>
     /// <exception cref="NonFiniteTrainingException">A loss or gradient was NaN or infinite, and the options say to stop.</exception>
-    /// <exception cref="InvalidDataException">The checkpoint to resume from is broken or of another training.</exception>
+    /// <exception cref="InvalidOperationException">There is nothing to train, or the task's loss or a metric is not a scalar.</exception>
+    /// <exception cref="NotSupportedException">The optimizer is LBFGS, which evaluates the loss several times a step.</exception>
+    /// <exception cref="InvalidDataException">The checkpoint to resume from is broken or of another training; nothing has changed.</exception>
+    /// <exception cref="IOException">The checkpoint cannot be written where the options say.</exception>
     public TrainingResult Fit(TrainingData training, TrainingData? validation = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(training);
@@ -73,7 +76,7 @@ public sealed class Trainer
         }
 
         var modes = _model.Modes();
-        using var optimizer = _makeOptimizer(_model.Module.parameters().Where(parameter => parameter.requires_grad));
+        using var optimizer = MakeOptimizer();
         using var run = new TrainingRun(_model, optimizer, _objective, Options, _callbacks, training, validation);
         var completed = false;
         try
@@ -106,6 +109,21 @@ public sealed class Trainer
     /// <returns>[samples, *], on the model's device; the caller owns it.</returns>
     public Tensor Predict(Tensor inputs, Tensor? mask = null, CancellationToken cancellation = default) =>
         new Evaluator(_model, _objective, Options).Predict(new TrainingData(inputs, inputs, mask), cancellation);
+
+    private OptimizerHelper MakeOptimizer()
+    {
+        var parameters = _model.Module.parameters().Where(parameter => parameter.requires_grad).ToArray();
+        if (parameters.Length == 0)
+            throw new InvalidOperationException("No parameter of the model requires gradients, so that there is nothing to train.");
+        var optimizer = _makeOptimizer(parameters) ?? throw new InvalidOperationException("The function that makes the optimizer gave null.");
+        if (optimizer is OptimizerHelper managed)
+            return managed;
+        using (optimizer)
+        {
+            throw new NotSupportedException(
+                $"{optimizer.GetType().Name} cannot be used here: it evaluates the loss several times a step, and does not give its state away.");
+        }
+    }
 
     /// <summary>Tells every callback, whatever the others do, and then throws what the first threw unless that would hide why training ended.</summary>
     private void TellEnded(bool completed)

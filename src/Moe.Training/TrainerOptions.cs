@@ -76,7 +76,7 @@ public sealed record TrainerOptions
             .Require(
                 MaxGradientNorm is not { } norm || (norm > 0 && double.IsFinite(norm)),
                 $"MaxGradientNorm ({MaxGradientNorm}) must be positive and finite, or null.")
-            .Require(Metrics is not null && Metrics.All(metric => metric is not null), "Metrics must be a list without null.")
+            .Require(Metrics is not null && Metrics.All(metric => metric?.Compute is not null && !string.IsNullOrWhiteSpace(metric.Name)), "Metrics must be a list without null, each with a name and a function.")
             .Require(EarlyStoppingPatience is null or >= 1, $"EarlyStoppingPatience ({EarlyStoppingPatience}) must be at least 1, or null.")
             .Require(Enum.IsDefined(OnNonFinite), $"OnNonFinite ({OnNonFinite}) must be Stop or SkipStep.");
         if (Metrics is not null && Monitor is not null)

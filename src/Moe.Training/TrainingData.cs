@@ -9,17 +9,17 @@ public sealed class TrainingData
     /// <param name="inputs">[samples, *], any device.</param>
     /// <param name="targets">[samples, *], same device.</param>
     /// <param name="mask">True for real tokens: Bool, [samples, *] as the mixtures' inputs without their last dimension; null when all are.</param>
-    /// <exception cref="ArgumentException">The numbers of samples differ, or there is none.</exception>
+    /// <exception cref="ArgumentException">The numbers of samples or the devices differ, the mask is not of type Bool, or there is no sample.</exception>
     public TrainingData(Tensor inputs, Tensor targets, Tensor? mask = null)
     {
         ArgumentNullException.ThrowIfNull(inputs);
         ArgumentNullException.ThrowIfNull(targets);
         if (inputs.dim() < 1 || inputs.size(0) < 1)
             throw new ArgumentException($"Expected inputs with at least 1 sample, got shape [{string.Join(", ", inputs.shape)}].", nameof(inputs));
-        RequireSamples(targets, inputs.size(0), nameof(targets));
+        RequireSamples(targets, inputs, nameof(targets));
         if (mask is not null)
         {
-            RequireSamples(mask, inputs.size(0), nameof(mask));
+            RequireSamples(mask, inputs, nameof(mask));
             if (mask.dtype != ScalarType.Bool)
                 throw new ArgumentException($"Expected mask of type Bool (true = a real token), got {mask.dtype}.", nameof(mask));
         }
@@ -50,9 +50,12 @@ public sealed class TrainingData
             Mask?.index_select(0, here).to(device));
     }
 
-    private static void RequireSamples(Tensor tensor, long count, string name)
+    private static void RequireSamples(Tensor tensor, Tensor inputs, string name)
     {
+        var count = inputs.size(0);
         if (tensor.dim() < 1 || tensor.size(0) != count)
             throw new ArgumentException($"Expected {name} with {count} samples, as the inputs have, got shape [{string.Join(", ", tensor.shape)}].", name);
+        if (tensor.device_type != inputs.device_type || tensor.device_index != inputs.device_index)
+            throw new ArgumentException($"Expected {name} on device {inputs.device}, where the inputs are, got {tensor.device}.", name);
     }
 }

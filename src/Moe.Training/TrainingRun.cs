@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using static TorchSharp.torch;
+using TorchSharp.Modules;
 
 namespace Moe.Training;
 
@@ -7,7 +7,7 @@ namespace Moe.Training;
 internal sealed class TrainingRun : IDisposable
 {
     private readonly RoutedModel _model;
-    private readonly optim.Optimizer _optimizer;
+    private readonly OptimizerHelper _optimizer;
     private readonly TrainerOptions _options;
     private readonly TrainerCallback[] _callbacks;
     private readonly TrainingData _training;
@@ -21,7 +21,7 @@ internal sealed class TrainingRun : IDisposable
     private double _secondsBefore;
 
     public TrainingRun(
-        RoutedModel model, optim.Optimizer optimizer, Objective objective, TrainerOptions options, TrainerCallback[] callbacks,
+        RoutedModel model, OptimizerHelper optimizer, Objective objective, TrainerOptions options, TrainerCallback[] callbacks,
         TrainingData training, TrainingData? validation)
     {
         _model = model;
@@ -40,8 +40,8 @@ internal sealed class TrainingRun : IDisposable
 
     public TrainingResult Go(CancellationToken cancellation)
     {
-        if (_options.Checkpoint is not null)
-            TrainingCheckpoint.RequireSupported(_optimizer);
+        if (_options.Checkpoint is { } checkpoint)
+            AtomicFile.RequireWritable(checkpoint.Path);
         Resume();
         _clock.Start();
         Tell(callback => callback.OnStarted(new TrainingPlan
@@ -60,8 +60,13 @@ internal sealed class TrainingRun : IDisposable
             CloseEpoch(cancellation);
         }
 
-        if (_options.KeepBest)
+        if (_options.KeepBest && _progress.BestEpoch is { } best)
+        {
             _best.Restore();
+
+            // With the temperature that it was judged with; with another its gates would give other outputs.
+            SetGates((best + 1) * _stepsPerEpoch - 1);
+        }
         var result = new TrainingResult
         {
             Epochs = [.. _progress.History],
@@ -140,6 +145,11 @@ internal sealed class TrainingRun : IDisposable
             foreach (var group in _optimizer.ParamGroups)
                 group.LearningRate = AtLeastZero(learningRate, step, nameof(TrainerOptions.LearningRate));
         }
+        SetGates(step);
+    }
+
+    private void SetGates(long step)
+    {
         foreach (var gate in _model.Gates)
         {
             if (_options.Temperature is { } temperature)

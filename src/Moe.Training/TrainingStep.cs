@@ -13,39 +13,43 @@ internal sealed class TrainingStep(RoutedModel model, optim.Optimizer optimizer,
     private readonly (string Name, Parameter Parameter)[] _parameters =
         [.. model.Module.named_parameters().Where(item => item.parameter.requires_grad)];
 
-    /// <summary>Takes the step. On an exception the gradients are cleared.</summary>
+    private readonly Tensor[] _buffers = [.. model.Module.buffers()];
+    private readonly Device _device = model.Device;
+
+    /// <summary>Takes the step. On an exception the buffers are as before and the gradients cleared.</summary>
     public StepOutcome Take(long step, TrainingData data, IEnumerable<Tensor> batches)
     {
         using var scope = NewDisposeScope();
         var lambda = options.Lambda.At(step);
-        var buffers = Buffers();
+        var before = Array.ConvertAll(_buffers, buffer => buffer.detach().clone());
+        var taken = false;
         try
         {
-            // Null, not zero: an expert that got no rows must not drift on by the optimizer's momentum.
-            model.Module.zero_grad();
+            ClearGradients();
             var sums = new StepSums(model);
             Accumulate(data, [.. batches], lambda, sums);
-            var outcome = sums.Read(GradientNorm(), lambda);
+            var outcome = sums.Read(GradientNorm(ScalarType.Float32), lambda);
+
+            // Squares of large Float32 gradients overflow where the gradients themselves do not.
+            if (!double.IsFinite(outcome.GradientNorm))
+                outcome = outcome with { GradientNorm = GradientNorm(ScalarType.Float64).item<double>() };
             if (Culprit(outcome) is { } place)
-                return Reject(step, place, buffers, outcome);
+                return Reject(step, place, outcome);
 
             Clip(outcome.GradientNorm);
+            taken = true;
             optimizer.step();
             return outcome;
         }
         catch (NonFiniteRoutingException exception)
         {
-            var place = $"a logit of {model.NameOf(exception.Gate)}";
-            return Reject(step, place, buffers, StepOutcome.None(lambda));
-        }
-        catch
-        {
-            Restore(buffers);
-            throw;
+            return Reject(step, $"a logit of {model.NameOf(exception.Gate)}", StepOutcome.None(lambda));
         }
         finally
         {
-            model.Module.zero_grad();
+            if (!taken)
+                RestoreBuffers(before);
+            ClearGradients();
         }
     }
 
@@ -55,10 +59,13 @@ internal sealed class TrainingStep(RoutedModel model, optim.Optimizer optimizer,
         foreach (var batch in batches)
         {
             using var batchScope = NewDisposeScope();
-            var (inputs, targets, mask) = data.Take(batch, model.Device);
+            var (inputs, targets, mask) = data.Take(batch, _device);
             using var pass = new RoutingPass(mask);
             var output = model.Forward(inputs, pass);
             var value = objective.Evaluate(output, targets, pass, lambda);
+
+            if (!value.Total.requires_grad)
+                throw new InvalidOperationException("The loss does not depend on any parameter that requires gradients, so that there is nothing to learn.");
 
             // Each micro-batch weighs as many samples as it has: together they are the mean over all.
             var share = (double)batch.size(0) / samples;
@@ -67,38 +74,37 @@ internal sealed class TrainingStep(RoutedModel model, optim.Optimizer optimizer,
         }
     }
 
-    /// <summary>Takes the step back, and says what was wrong.</summary>
-    private StepOutcome Reject(long step, string place, List<(Tensor Buffer, Tensor Before)> buffers, StepOutcome outcome)
-    {
-        Restore(buffers);
-        if (options.OnNonFinite == NonFiniteAction.Stop)
-            throw new NonFiniteTrainingException(step, place);
-        return outcome with { SkippedBecause = $"{place} is NaN or infinite" };
-    }
+    private StepOutcome Reject(long step, string place, StepOutcome outcome) => options.OnNonFinite == NonFiniteAction.Stop
+        ? throw new NonFiniteTrainingException(step, place)
+        : outcome with { SkippedBecause = $"{place} is NaN or infinite" };
 
-    /// <summary>Undoes what a forward pass may have left behind, such as running statistics.</summary>
-    private static void Restore(List<(Tensor Buffer, Tensor Before)> buffers)
+    /// <summary>Undoes what a forward pass leaves behind, running statistics for one.</summary>
+    private void RestoreBuffers(Tensor[] before)
     {
         using var noGrad = no_grad();
-        foreach (var (buffer, before) in buffers)
-            buffer.copy_(before);
+        foreach (var (buffer, value) in _buffers.Zip(before))
+            buffer.copy_(value);
     }
 
-    private List<(Tensor Buffer, Tensor Before)> Buffers() =>
-        [.. model.Module.buffers().Select(buffer => (buffer, buffer.detach().clone()))];
-
-    /// <summary>The Euclidean norm of all gradients together, a scalar in Float64 that stays on its device.</summary>
-    private Tensor GradientNorm()
+    /// <summary>Null, not zero: an expert that got no rows must not drift on by the optimizer's momentum.</summary>
+    private void ClearGradients()
     {
-        // Asked once: the model walks through its modules to find it.
-        var device = model.Device;
-        var norms = new List<Tensor>();
+        foreach (var (_, parameter) in _parameters)
+            parameter.grad = null;
+    }
+
+    /// <summary>The Euclidean norm of all gradients together, [1], Float64: of one norm a parameter, each taken in at least the given type.</summary>
+    private Tensor GradientNorm(ScalarType type)
+    {
+        var norms = new List<Tensor>(_parameters.Length);
         foreach (var (_, parameter) in _parameters)
         {
-            if (parameter.grad is { } gradient)
-                norms.Add(gradient.to(ScalarType.Float64).norm().to(device));
+            if (parameter.grad is not { } gradient)
+                continue;
+            var norm = (gradient.dtype == ScalarType.Float64 ? gradient : gradient.to(type)).norm();
+            norms.Add(norm.to(ScalarType.Float64, _device));
         }
-        return norms.Count == 0 ? zeros(1, dtype: ScalarType.Float64, device: device) : stack(norms).norm();
+        return norms.Count == 0 ? zeros(1, dtype: ScalarType.Float64, device: _device) : stack(norms).norm().reshape(1);
     }
 
     private void Clip(double norm)

@@ -34,7 +34,7 @@ public sealed partial class TrainerTests
         foreach (var metrics in new IReadOnlyList<Metric>[] { null!, [null!] })
         {
             FluentActions.Invoking(() => new Trainer(model, Make.Sgd(), TaskLosses.MeanSquaredError, new TrainerOptions { Metrics = metrics }))
-                .Should().Throw<ArgumentException>().WithMessage("*Metrics must be a list without null.*");
+                .Should().Throw<ArgumentException>().WithMessage("*Metrics must be a list without null, each with a name and a function.*");
         }
     }
 

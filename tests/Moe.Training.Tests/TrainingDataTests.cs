@@ -29,6 +29,7 @@ public sealed class TrainingDataTests
         Refused(() => new TrainingData(inputs, zeros(4)), "targets", "Expected targets with 3 samples, as the inputs have, got shape [4].*");
         Refused(() => new TrainingData(inputs, zeros(3), zeros(2, dtype: ScalarType.Bool)), "mask", "Expected mask with 3 samples, as the inputs have, got shape [2].*");
         Refused(() => new TrainingData(inputs, zeros(3), zeros(3)), "mask", "Expected mask of type Bool (true = a real token), got Float32.*");
+        Refused(() => new TrainingData(inputs, zeros(3, device: META)), "targets", "Expected targets on device cpu, where the inputs are, got meta.*");
         Refused(() => new TrainingData(null!, zeros(3)), "inputs", "*");
         Refused(() => new TrainingData(inputs, null!), "targets", "*");
 

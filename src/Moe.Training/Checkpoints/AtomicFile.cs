@@ -34,6 +34,29 @@ internal static class AtomicFile
         }
     }
 
+    /// <summary>Makes the folder if need be, and finds out before hours of work whether a file can be written there.</summary>
+    /// <exception cref="IOException">It cannot; the message names it.</exception>
+    public static void RequireWritable(string path)
+    {
+        var full = Path.GetFullPath(path);
+        var temporary = full + ".tmp";
+        try
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(full) ?? full);
+            File.Create(temporary).Dispose();
+            if (Directory.Exists(full))
+                throw new IOException("It is a folder.");
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException($"{full} cannot be written: {exception.Message}", exception);
+        }
+        finally
+        {
+            Remove(temporary);
+        }
+    }
+
     /// <summary>A leftover does no harm, so that failing to remove it must not hide why there is one.</summary>
     private static void Remove(string temporary)
     {

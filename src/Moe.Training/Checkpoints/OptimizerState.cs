@@ -8,31 +8,21 @@ namespace Moe.Training;
 /// <summary>The state of an optimizer as bytes, in TorchSharp's own format.</summary>
 internal static class OptimizerState
 {
-    /// <exception cref="NotSupportedException">The optimizer cannot give its state away or take it back.</exception>
-    public static OptimizerHelper Require(optim.Optimizer optimizer) => optimizer switch
-    {
-        OptimizerHelper managed => managed,
-        _ => throw new NotSupportedException(
-            $"{optimizer.GetType().Name} does not give its state away, so that it cannot be part of a checkpoint. "
-            + "Train without checkpoints, or with another optimizer."),
-    };
-
     /// <summary>A tensor of bytes; the caller owns it.</summary>
-    public static Tensor ToBytes(optim.Optimizer optimizer) => tensor(Save(Require(optimizer)), ScalarType.Byte, CPU);
+    public static Tensor ToBytes(OptimizerHelper optimizer) => tensor(Save(optimizer), ScalarType.Byte, CPU);
 
     /// <summary>Puts the state back; if it does not fit, the optimizer is left as it was.</summary>
     /// <exception cref="InvalidDataException">It is the state of another optimizer, or of other parameters.</exception>
-    public static void FromBytes(string path, optim.Optimizer optimizer, Tensor bytes)
+    public static void FromBytes(string path, OptimizerHelper optimizer, Tensor bytes)
     {
-        var managed = Require(optimizer);
-        var before = Save(managed);
+        var before = Save(optimizer);
         try
         {
-            Load(managed, bytes.bytes.ToArray());
+            Load(optimizer, bytes.bytes.ToArray());
         }
         catch (Exception exception) when (exception is ArgumentException or IOException or InvalidDataException or FormatException or OverflowException or ExternalException)
         {
-            Load(managed, before);
+            Load(optimizer, before);
             throw new InvalidDataException(
                 $"{path} is of another training: the state of the optimizer does not fit {optimizer.GetType().Name} and its parameters: {exception.Message}", exception);
         }

@@ -9,7 +9,7 @@ internal sealed class RoutingReportConverter : JsonConverter<RoutingReport>
 {
     public override RoutingReport Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
-        var facts = JsonSerializer.Deserialize<Facts>(ref reader, options)!;
+        var facts = JsonSerializer.Deserialize<Facts>(ref reader, options) ?? throw new JsonException("A routing report is null.");
         return RoutingReport.FromCounts(facts.Load, facts.Assigned, facts.Tokens, facts.TopK);
     }
 

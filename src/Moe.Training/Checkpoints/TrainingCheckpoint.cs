@@ -1,3 +1,4 @@
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Moe.Training;
@@ -17,13 +18,9 @@ internal static class TrainingCheckpoint
     private const string GlobalRandomName = "random.global";
     private const string GateRandomPrefix = "random.gate.";
 
-    /// <summary>Refuses, before a training begins, what could not be saved in the middle of it.</summary>
-    /// <exception cref="NotSupportedException">The optimizer's state cannot be part of a checkpoint.</exception>
-    public static void RequireSupported(optim.Optimizer optimizer) => OptimizerState.Require(optimizer);
-
     /// <summary>Replaces the file by the state of now.</summary>
     public static void Save(
-        string path, RoutedModel model, IReadOnlyDictionary<string, Tensor>? best, optim.Optimizer optimizer, TrainingProgress progress)
+        string path, RoutedModel model, IReadOnlyDictionary<string, Tensor>? best, OptimizerHelper optimizer, TrainingProgress progress)
     {
         using var scope = NewDisposeScope();
         var tensors = new List<(string, Tensor)>();
@@ -45,7 +42,7 @@ internal static class TrainingCheckpoint
     /// <returns>The progress, and the best model so far if there is one; the caller owns its tensors.</returns>
     /// <exception cref="InvalidDataException">The file is not whole, or is of another model or training; the message lists every difference.</exception>
     public static (TrainingProgress Progress, Dictionary<string, Tensor>? Best) Load(
-        string path, RoutedModel model, optim.Optimizer optimizer, IReadOnlyDictionary<string, string> settings, bool needsBest)
+        string path, RoutedModel model, OptimizerHelper optimizer, IReadOnlyDictionary<string, string> settings, bool needsBest)
     {
         using var scope = NewDisposeScope();
         var (text, tensors) = TensorFile.Read(path);

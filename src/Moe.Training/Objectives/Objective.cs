@@ -22,7 +22,8 @@ public sealed class Objective(TaskLoss task)
     /// <param name="pass">The decisions of that forward pass. Not disposed.</param>
     /// <param name="lambda">The weight of the balance, 0 or more.</param>
     /// <returns>All parts; the caller owns them.</returns>
-    /// <exception cref="InvalidOperationException">The task's loss is not a scalar.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="lambda"/> is negative, NaN or infinite.</exception>
+    /// <exception cref="InvalidOperationException">The task's loss is not a scalar of a floating type.</exception>
     public ObjectiveValue Evaluate(Tensor output, Tensor target, RoutingPass pass, double lambda)
     {
         ArgumentNullException.ThrowIfNull(output);
@@ -32,15 +33,16 @@ public sealed class Objective(TaskLoss task)
             throw new ArgumentOutOfRangeException(nameof(lambda), lambda, $"λ ({lambda}) must be 0 or more, and finite.");
 
         using var scope = NewDisposeScope();
-        var taskLoss = _task(output, target);
-        if (taskLoss.numel() != 1)
-            throw new InvalidOperationException($"The task's loss must be a scalar, but has shape [{string.Join(", ", taskLoss.shape)}].");
+        var taskLoss = _task(output, target) ?? throw new InvalidOperationException("The task's loss must be a scalar, but is null.");
+        if (taskLoss.numel() != 1 || !taskLoss.is_floating_point())
+            throw new InvalidOperationException($"The task's loss must be a floating-point scalar, but has shape [{string.Join(", ", taskLoss.shape)}] and type {taskLoss.dtype}.");
         taskLoss = taskLoss.reshape([]);
 
-        // The balance is computed in the gate's type; the sum in the task's.
-        Tensor[] layers = [.. pass.Layers.Select(layer => LoadBalance.Loss(layer.Decision).to(taskLoss.dtype, taskLoss.device))];
-        var balance = layers.Length == 0 ? zeros_like(taskLoss) : stack(layers).mean();
-        var total = lambda == 0 || layers.Length == 0 ? taskLoss.alias() : taskLoss + balance * lambda;
+        // Gates compute in Float32 or wider whatever the model's type; a narrower task is added to them, not they rounded to it.
+        var type = taskLoss.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+        Tensor[] layers = [.. pass.Layers.Select(layer => LoadBalance.Loss(layer.Decision).to(type, taskLoss.device))];
+        var balance = layers.Length == 0 ? zeros([], dtype: type, device: taskLoss.device) : stack(layers).mean();
+        var total = lambda == 0 || layers.Length == 0 ? taskLoss.alias() : taskLoss.to(type) + balance * lambda;
 
         var value = new ObjectiveValue(total, taskLoss, balance, layers);
         scope.MoveToOuter(value.Tensors);

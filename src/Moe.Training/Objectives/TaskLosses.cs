@@ -14,6 +14,8 @@ public static class TaskLosses
     {
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(target);
+        if (output.dim() < 1 || !output.is_floating_point())
+            throw new ArgumentException($"Expected output of shape [*, classes] and a floating type, got [{string.Join(", ", output.shape)}] of {output.dtype}.", nameof(output));
         var classes = output.size(-1);
         var leading = output.shape[..^1];
         if (target.dtype == ScalarType.Int64 && target.shape.AsSpan().SequenceEqual(leading))
@@ -29,13 +31,16 @@ public static class TaskLosses
     /// <param name="output">Values, any shape.</param>
     /// <param name="target">Values of the same shape and type.</param>
     /// <returns>A scalar.</returns>
-    /// <exception cref="ArgumentException">The shapes differ: broadcasting would hide a mistake.</exception>
+    /// <exception cref="ArgumentException">Shapes or types differ: broadcasting would hide a mistake.</exception>
     public static Tensor MeanSquaredError(Tensor output, Tensor target)
     {
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(target);
-        if (!output.shape.AsSpan().SequenceEqual(target.shape))
-            throw new ArgumentException($"Expected target of shape [{string.Join(", ", output.shape)}], got [{string.Join(", ", target.shape)}].", nameof(target));
+        if (!output.shape.AsSpan().SequenceEqual(target.shape) || output.dtype != target.dtype)
+        {
+            throw new ArgumentException(
+                $"Expected target of shape [{string.Join(", ", output.shape)}] and type {output.dtype}, as the output, got [{string.Join(", ", target.shape)}] of {target.dtype}.", nameof(target));
+        }
         return nn.functional.mse_loss(output, target);
     }
 }

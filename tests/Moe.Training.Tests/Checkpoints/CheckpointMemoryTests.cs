@@ -1,4 +1,5 @@
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Moe.Training.Tests.Checkpoints;
@@ -14,7 +15,7 @@ public sealed class CheckpointMemoryTests : IDisposable
     {
         var training = new SmallTraining();
         using var model = training.Model(seed: 1);
-        using var optimizer = training.Optimizer(model.parameters());
+        using var optimizer = (OptimizerHelper)training.Optimizer(model.parameters());
         var routed = new RoutedModel(model);
 
         DisposeScopeManager.Statistics.Reset();

@@ -76,7 +76,7 @@ public sealed class OptimizerTests : IDisposable
     {
         var training = Training(parameters => optim.LBFGS(parameters));
         var run = () => training.Run(new CheckpointOptions { Path = _folder.File() });
-        run.Should().Throw<NotSupportedException>().WithMessage("*LBFGS*checkpoint*");
+        run.Should().Throw<NotSupportedException>().WithMessage("LBFGS cannot be used here: *");
         _folder.Names().Should().BeEmpty();
     }
 

@@ -1,4 +1,5 @@
 using Moe.Core;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Moe.Training.Tests;
@@ -120,15 +121,35 @@ public sealed class ObjectiveTests
     }
 
     [Fact]
-    public void A_task_loss_that_is_no_scalar_is_refused_with_its_shape()
+    public void The_balance_of_a_model_in_a_narrow_type_is_not_rounded_to_it()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = Make.Mixture().to(bfloat16);
+        using var pass = new RoutingPass();
+        var output = layer.forward(Make.Normal(1, 50, 4).to(bfloat16), pass);
+
+        using var value = new Objective((answers, _) => answers.square().mean()).Evaluate(output, output, pass, lambda: 1);
+
+        value.Task.dtype.Should().Be(bfloat16);
+        value.Balance.dtype.Should().Be(ScalarType.Float32);
+        value.Balance.item<float>().Should().Be(LoadBalance.Loss(pass.Layers[0].Decision).item<float>());
+        value.Total.backward();
+        layer.Gate.Weight.grad!.isfinite().all().item<bool>().Should().BeTrue();
+    }
+
+    [Fact]
+    public void A_task_loss_that_is_no_number_is_refused()
     {
         using var scope = NewDisposeScope();
         using var pass = new RoutingPass();
         var output = Make.Normal(1, 3, 2);
 
-        var evaluate = () => new Objective((o, t) => o - t).Evaluate(output, output, pass, 0);
+        Refusal((answers, _) => answers).Should().Be("The task's loss must be a floating-point scalar, but has shape [3, 2] and type Float64.");
+        Refusal((answers, _) => answers.argmax()).Should().Be("The task's loss must be a floating-point scalar, but has shape [] and type Int64.");
+        Refusal((_, _) => null!).Should().Be("The task's loss must be a scalar, but is null.");
 
-        evaluate.Should().Throw<InvalidOperationException>().WithMessage("The task's loss must be a scalar, but has shape [3, 2].");
+        string Refusal(TaskLoss loss) => FluentActions.Invoking(() => new Objective(loss).Evaluate(output, output, pass, 0))
+            .Should().Throw<InvalidOperationException>().Which.Message;
     }
 
     [Fact]

@@ -53,7 +53,7 @@ public sealed class TaskLossesTests
 
         State.Number(TaskLosses.MeanSquaredError(output, target)).Should().BeApproximately(expected, 1e-14);
         FluentActions.Invoking(() => TaskLosses.MeanSquaredError(output, target.narrow(1, 0, 1)))
-            .Should().Throw<ArgumentException>().WithMessage("Expected target of shape [4, 2], got [4, 1].*").WithParameterName("target");
+            .Should().Throw<ArgumentException>().WithMessage("Expected target of shape [4, 2] and type Float64, as the output, got [4, 1] of Float64.*").WithParameterName("target");
     }
 
     [Fact]
