@@ -99,6 +99,7 @@ public sealed class GatingNetwork : nn.Module<Tensor, RoutingDecision>
     /// <returns>The decision; the caller owns it.</returns>
     /// <exception cref="ArgumentException">Shape, type or device of an argument is not as stated, or there is no token.</exception>
     /// <exception cref="NonFiniteRoutingException">A real token's logits are NaN or infinite, before or after noise and temperature.</exception>
+    /// <exception cref="InvalidOperationException">Noise is to be drawn from a generator on another device.</exception>
     /// <exception cref="ObjectDisposedException">The gate or an argument has been disposed.</exception>
     public RoutingDecision Route(Tensor input, Tensor? mask = null)
     {
@@ -121,13 +122,15 @@ public sealed class GatingNetwork : nn.Module<Tensor, RoutingDecision>
         tokens = tokens.to(RoutingType(tokens.dtype));
 
         var logits = nn.functional.linear(tokens, In(Weight, tokens.dtype), Bias is null ? null : In(Bias, tokens.dtype));
-        var selection = Perturb(logits, tokens);
+        var perturbed = training && NoiseWeight is not null && NoiseScale > 0
+            ? Noise.Add(logits, tokens, In(NoiseWeight, tokens.dtype), NoiseScale, Generator)
+            : logits;
         if (Temperature != 1)
-            selection = selection / Temperature;
-        var scores = selection.softmax(-1);
-        var indices = Select(selection);
-        var weights = Weigh(selection, scores, indices);
-        var decision = Enforce(indices, weights, logits, selection, scores, valid);
+            perturbed = perturbed / Temperature;
+        var scores = perturbed.softmax(-1);
+        var indices = Selection.TopK(perturbed, Options.TopK);
+        var weights = Weighting.Weigh(perturbed, scores, indices, Options);
+        var decision = Enforce(indices, weights, logits, perturbed, scores, valid);
         scope.MoveToOuter(decision.Tensors);
         return decision;
     }
@@ -148,42 +151,8 @@ public sealed class GatingNetwork : nn.Module<Tensor, RoutingDecision>
         base.Dispose(disposing);
     }
 
-    /// <summary>Noisy gating (Shazeer et al. 2017, eq. 4): H(x) = x · W_g + N(0, 1) · softplus(x · W_noise).</summary>
-    private Tensor Perturb(Tensor logits, Tensor tokens)
-    {
-        if (!training || NoiseWeight is null || NoiseScale == 0)
-            return logits;
-        if (Generator is not null && Generator.device.type != logits.device_type)
-            throw new InvalidOperationException($"The gate's generator must be on the tokens' device ({logits.device}), but is on {Generator.device}.");
-
-        var scale = nn.functional.softplus(nn.functional.linear(tokens, In(NoiseWeight, tokens.dtype)));
-        var noise = torch.randn(logits.shape, dtype: logits.dtype, device: logits.device, generator: Generator);
-        return logits + noise * scale * NoiseScale;
-    }
-
-    /// <summary>The K best experts, [T, K]; all of them in order when routing is dense.</summary>
-    private Tensor Select(Tensor selection)
-    {
-        var (experts, choices) = (Options.ExpertCount, Options.TopK);
-        if (choices == experts)
-            return torch.arange(experts, dtype: ScalarType.Int64, device: selection.device).expand(selection.size(0), experts);
-        return selection.detach().topk(choices, dim: -1, largest: true, sorted: true).indexes;
-    }
-
-    /// <summary>The weights of the chosen experts, [T, K].</summary>
-    private Tensor Weigh(Tensor selection, Tensor scores, Tensor indices)
-    {
-        var chosen = scores.gather(1, indices);
-        var weights = Options.Softmax == SoftmaxOrder.AfterSelection ? selection.gather(1, indices).softmax(-1)
-            : Options.Renormalize ? chosen / chosen.sum(-1, keepdim: true)
-            : chosen;
-
-        // The difference is exactly 0 forward and the identity on the chosen probabilities backward.
-        return Options.StraightThrough ? weights.detach() + (chosen - chosen.detach()) : weights;
-    }
-
     /// <summary>Leaves out padding and what does not fit, counts, and reads the counts.</summary>
-    private RoutingDecision Enforce(Tensor indices, Tensor weights, Tensor logits, Tensor selection, Tensor scores, Tensor? valid)
+    private RoutingDecision Enforce(Tensor indices, Tensor weights, Tensor logits, Tensor perturbed, Tensor scores, Tensor? valid)
     {
         var experts = Options.ExpertCount;
         var factor = training ? Options.CapacityFactor : Options.EvaluationCapacityFactor;
@@ -202,12 +171,12 @@ public sealed class GatingNetwork : nn.Module<Tensor, RoutingDecision>
 
         // What is not finite in the logits is not finite after noise and temperature either, which may spoil them on their own.
         // x - x is 0 unless x is NaN or infinite; isfinite says the same, but not on the meta device.
-        var nonFinite = (selection - selection).ne(0).sum();
+        var nonFinite = (perturbed - perturbed).ne(0).sum();
         var host = RoutingCounts.Read(counts, assigned, validTokens, nonFinite, indices.size(0), indices.size(1));
         if (host.NonFinite > 0)
             throw new NonFiniteRoutingException(host.NonFinite, logits.size(0), experts, this);
         return new RoutingDecision(
-            indices.contiguous(), weights, logits, scores, valid, kept, counts.narrow(0, 0, experts), host);
+            indices, weights, logits, scores, valid, kept, counts.narrow(0, 0, experts), host);
     }
 
     /// <summary>A parameter in the type that is routed in.</summary>
