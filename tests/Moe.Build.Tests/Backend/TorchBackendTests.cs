@@ -11,7 +11,7 @@ public class TorchBackendTests
     [InlineData("cpu", "TorchSharp-cpu", "0.107.0", "0.107.0")]
     [InlineData("cuda-12.8-win", "libtorch-cuda-12.8-win-x64", "2.10.0", "0.107.0")]
     [InlineData("cuda-12.8-linux", "libtorch-cuda-12.8-linux-x64", "2.10.0", "0.107.0")]
-    [InlineData("cuda-12.1-win", "libtorch-cuda-12.1-win-x64", "2.5.1", "0.105.0")]
+    [InlineData("cuda-12.1-win", "libtorch-cuda-12.1-win-x64", "2.5.1", "[0.105.0]")]
     public void Backend_is_one_package_and_the_TorchSharp_that_goes_with_it(
         string? backend, string package, string packageVersion, string torchSharpVersion)
     {
