@@ -10,8 +10,9 @@ namespace QuickStart;
 internal static class Experiment
 {
     // These, the width of the experts, the shifts and the defaults of --lambda and --epochs were chosen by the mixture's accuracy in a 4-fold
-    // cross-validation within the training rows of fold 1, the closest candidates with three seeds each. The test folds played no part in it, and
-    // no epoch is picked by them either: no early stopping, no keep-best. Most of these hardly matter; learning rate, noise and shifts do.
+    // cross-validation within the training rows of fold 1, the closest candidates with three seeds each. Fold 1's own test images played no part in
+    // it; those of the other folds are among these rows, as in every choice that is made once for all folds. No epoch is picked by a test fold:
+    // no early stopping, no keep-best. Most of these settings hardly matter; learning rate, noise and shifts do.
     private const int BatchSize = 256;
     private const double PeakLearningRate = 0.02;
     private const double LastLearningRate = 1e-5;
