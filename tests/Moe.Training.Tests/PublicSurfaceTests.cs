@@ -32,6 +32,26 @@ public sealed class PublicSurfaceTests
     }
 
     [Fact]
+    public void Callbacks_are_told_plain_numbers()
+    {
+        Type[] plain = [typeof(int), typeof(long), typeof(double), typeof(bool), typeof(string), typeof(TimeSpan), typeof(Core.RoutingReport)];
+        var told = typeof(TrainerCallback).GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly)
+            .SelectMany(method => method.GetParameters()).Select(parameter => parameter.ParameterType);
+        var (seen, ahead) = (new HashSet<Type>(), new Queue<Type>(told));
+        while (ahead.TryDequeue(out var type))
+        {
+            if (!seen.Add(type) || plain.Contains(type))
+                continue;
+            if (!type.IsGenericType)
+                Records.Should().Contain(type, "what callbacks are told is a record of numbers");
+            foreach (var part in type.IsGenericType ? type.GetGenericArguments() : [.. type.GetProperties().Select(property => property.PropertyType)])
+                ahead.Enqueue(part);
+        }
+
+        seen.Should().Contain([typeof(TrainingPlan), typeof(StepReport), typeof(EpochReport), typeof(EvaluationReport), typeof(TrainingResult)]);
+    }
+
+    [Fact]
     public void Classes_are_sealed_unless_they_are_there_to_be_derived_from() =>
         Public.Where(type => type.IsClass && !type.IsSealed).Should().Equal(typeof(TrainerCallback));
 

@@ -57,6 +57,16 @@ public sealed class TaskLossesTests
     }
 
     [Fact]
+    public void Logits_without_classes_are_refused()
+    {
+        using var scope = NewDisposeScope();
+        FluentActions.Invoking(() => TaskLosses.CrossEntropy(zeros([]), zeros([], dtype: ScalarType.Int64)))
+            .Should().Throw<ArgumentException>().WithMessage("Expected output of shape [*, classes] and a floating type, got [] of Float32.*").WithParameterName("output");
+        FluentActions.Invoking(() => TaskLosses.CrossEntropy(zeros([4, 3], dtype: ScalarType.Int64), zeros(4, dtype: ScalarType.Int64)))
+            .Should().Throw<ArgumentException>().WithMessage("*got [4, 3] of Int64.*").WithParameterName("output");
+    }
+
+    [Fact]
     public void Null_is_refused()
     {
         using var some = zeros(1);
