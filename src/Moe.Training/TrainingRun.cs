@@ -213,7 +213,7 @@ internal sealed class TrainingRun : IDisposable
         Tell(callback => callback.OnCheckpoint(checkpoint.Path));
     }
 
-    /// <summary>What decides which batch comes when, and what the optimizer's state means.</summary>
+    /// <summary>What decides which batch comes when, what the optimizer's state means, and what the best so far is best at.</summary>
     private Dictionary<string, string> Settings() => new()
     {
         ["Seed"] = $"{_options.Seed}",
@@ -221,6 +221,7 @@ internal sealed class TrainingRun : IDisposable
         ["AccumulationSteps"] = $"{_options.AccumulationSteps}",
         ["Monitor"] = _options.Monitor?.Name ?? "the task's loss",
         ["training samples"] = $"{_training.Count}",
+        ["validation samples"] = $"{_validation?.Count ?? 0}",
         ["the optimizer"] = $"{_optimizer.GetType().Name} of {_optimizer.parameters().Count()} parameters",
     };
 

@@ -6,7 +6,7 @@ namespace Moe.Training;
 /// <remarks>
 /// <para>Besides every so many steps, one is written after each epoch, on cancellation, and at the end. There is one file,
 /// replaced as a whole: a process that is killed while it writes leaves the file before.</para>
-/// <para>A resumed training must have the same model, data, seed, batches, monitored value and kind of optimizer; it may have more epochs. The
+/// <para>A resumed training must have the same model, training and validation data, seed, batches, monitored value and kind of optimizer; it may have more epochs. The
 /// optimizer's own settings come back from the file, the learning rate too unless <see cref="TrainerOptions.LearningRate"/> is given.</para>
 /// <para>All of TorchSharp's optimizers resume bit for bit except LBFGS, which gives its state away to nobody and is refused with a
 /// <see cref="NotSupportedException"/> before the first step, as is any optimizer that is not an <see cref="TorchSharp.Modules.OptimizerHelper"/>.</para>

@@ -36,7 +36,7 @@ public abstract class TrainerCallback
     {
     }
 
-    /// <summary>At the end in every case, after <see cref="OnCompleted"/>: close what is open.</summary>
+    /// <summary>At the end, however it ended, after <see cref="OnCompleted"/>: close what is open. Not told of a training that is refused before it begins.</summary>
     public virtual void OnEnded()
     {
     }

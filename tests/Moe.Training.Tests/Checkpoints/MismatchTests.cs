@@ -38,6 +38,18 @@ public sealed class MismatchTests : IDisposable
     }
 
     [Fact]
+    public void Other_validation_data_is_refused_since_the_best_so_far_was_judged_by_the_old()
+    {
+        using var model = Make.Classifier();
+        var options = new TrainerOptions { Epochs = 1, Checkpoint = new CheckpointOptions { Path = Path } };
+        new Trainer(model, Make.AdamW(), TaskLosses.CrossEntropy, options).Fit(Make.Clusters(), Make.Clusters(30));
+
+        var resume = () => new Trainer(model, Make.AdamW(), TaskLosses.CrossEntropy, options with { Epochs = 2 }).Fit(Make.Clusters(), Make.Clusters(24));
+
+        resume.Should().Throw<InvalidDataException>().WithMessage("*validation samples was 30, is 24.");
+    }
+
+    [Fact]
     public void What_is_superfluous_is_named_too()
     {
         Save(new SmallTraining { Gates = 2, Options = Small.Options });
