@@ -6,21 +6,12 @@ namespace Moe.Core.Tests;
 /// <summary>Nothing is made on a default device by accident, and experts may live elsewhere.</summary>
 public sealed class MixtureOfExpertsDeviceTests
 {
-    private static readonly GatingOptions Everything = Make.Options() with
-    {
-        Bias = true,
-        NoisyGating = true,
-        StraightThrough = true,
-        Temperature = 0.8,
-        CapacityFactor = 0.8,
-    };
-
     [Fact]
     public void A_layer_on_the_cpu_stays_there_when_the_default_device_is_another()
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator(3);
-        using var layer = Make.Layer(Everything, shared: 2);
+        using var layer = Make.Layer(Make.Everything, shared: 2);
         using var dense = Make.Layer(Make.Options(topK: 4));
         layer.Gate.Generator = generator;
         var x = Make.Normal(1, 10, 4);
@@ -52,8 +43,8 @@ public sealed class MixtureOfExpertsDeviceTests
         try
         {
             using var onCpu = new MixtureOfExperts(
-                new GatingNetwork(Everything, device: CPU), StackedExperts.FeedForward(4, Make.FeedForward(), device: CPU), [new FeedForwardExpert(Make.FeedForward(), device: CPU)]);
-            using var onDefault = new MixtureOfExperts(new GatingNetwork(Everything), StackedExperts.FeedForward(4, Make.FeedForward()));
+                new GatingNetwork(Make.Everything, device: CPU), StackedExperts.FeedForward(4, Make.FeedForward(), device: CPU), [new FeedForwardExpert(Make.FeedForward(), device: CPU)]);
+            using var onDefault = new MixtureOfExperts(new GatingNetwork(Make.Everything), StackedExperts.FeedForward(4, Make.FeedForward()));
 
             onCpu.parameters().Should().OnlyContain(parameter => parameter.device_type == DeviceType.CPU);
             onDefault.parameters().Should().OnlyContain(parameter => parameter.device_type == DeviceType.META);
@@ -85,7 +76,7 @@ public sealed class MixtureOfExpertsDeviceTests
     {
         using var scope = NewDisposeScope();
         using var layer = new MixtureOfExperts(
-            new GatingNetwork(Everything with { TopK = topK }, device: META),
+            new GatingNetwork(Make.Everything with { TopK = topK }, device: META),
             [.. StackedExperts.FeedForward(3, Make.FeedForward() with { OutputWidth = 3 }, device: META), new ZeroExpert(4, 3)],
             [new LinearExpert(4, 3, device: META)]);
         var x = zeros(2, 5, 4, device: META, requires_grad: true);

@@ -5,19 +5,10 @@ namespace Moe.Core.Tests;
 /// <summary>Nothing stays alive that the caller does not own.</summary>
 public sealed class MixtureOfExpertsMemoryTests
 {
-    private static readonly GatingOptions Everything = Make.Options() with
-    {
-        Bias = true,
-        NoisyGating = true,
-        StraightThrough = true,
-        Temperature = 0.8,
-        CapacityFactor = 0.8,
-    };
-
     [Fact]
     public void Nothing_stays_alive_after_any_way_to_run_a_layer()
     {
-        using var layer = Make.Layer(Everything, shared: 2);
+        using var layer = Make.Layer(Make.Everything, shared: 2);
         using var x = Make.Normal(1, 10, 4);
         using var mask = Make.Mask(1, 1, 1, 0, 1, 0, 1, 1, 1, 1);
 
@@ -34,7 +25,7 @@ public sealed class MixtureOfExpertsMemoryTests
     [Fact]
     public void Nothing_stays_alive_after_backward_and_loss()
     {
-        using var layer = Make.Layer(Everything, shared: 2);
+        using var layer = Make.Layer(Make.Everything, shared: 2);
         using var x = Make.Normal(1, 10, 4);
 
         LiveTensors.After(() => Repeat(() =>
@@ -67,7 +58,7 @@ public sealed class MixtureOfExpertsMemoryTests
     [Fact]
     public void Exactly_what_is_handed_out_stays_alive()
     {
-        using var layer = Make.Layer(Everything);
+        using var layer = Make.Layer(Make.Everything);
         using var x = Make.Normal(1, 10, 4);
         using var mask = ones(10, dtype: ScalarType.Bool);
         MixtureOutput? result = null;
@@ -84,7 +75,7 @@ public sealed class MixtureOfExpertsMemoryTests
     [Fact]
     public void Refused_input_leaves_nothing_behind()
     {
-        using var layer = Make.Layer(Everything, shared: 1);
+        using var layer = Make.Layer(Make.Everything, shared: 1);
         using var wide = Make.Normal(1, 10, 5);
         using var nan = full([3, 4], double.NaN, dtype: ScalarType.Float64);
 
@@ -103,7 +94,7 @@ public sealed class MixtureOfExpertsMemoryTests
         using (NewDisposeScope())
         {
             layer = new MixtureOfExperts(
-                new GatingNetwork(Everything, dtype: ScalarType.Float64),
+                new GatingNetwork(Make.Everything, dtype: ScalarType.Float64),
                 [
                     new FeedForwardExpert(Make.FeedForward(), dtype: ScalarType.Float64),
                     new FeedForwardExpert(Make.FeedForward(), dtype: ScalarType.Float64),

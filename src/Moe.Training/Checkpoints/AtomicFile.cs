@@ -9,43 +9,36 @@ internal static class AtomicFile
 {
     /// <summary>Writes the file. On an exception the old one stays, and nothing is left beside it.</summary>
     /// <exception cref="IOException">It cannot be written there; the message names it.</exception>
-    public static void Write(string path, Action<Stream> write)
+    public static void Write(string path, Action<Stream> write) => Beside(path, (temporary, full) =>
     {
-        var full = Path.GetFullPath(path);
-        var temporary = full + ".tmp";
-        try
+        using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 1 << 16))
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(full) ?? full);
-            using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 1 << 16))
-            {
-                write(stream);
+            write(stream);
 
-                // The new name must not reach the disk before the bytes do.
-                stream.Flush(flushToDisk: true);
-            }
-            File.Move(temporary, full, overwrite: true);
+            // The new name must not reach the disk before the bytes do.
+            stream.Flush(flushToDisk: true);
         }
-        catch (Exception exception)
-        {
-            Remove(temporary);
-            if (exception is IOException or UnauthorizedAccessException)
-                throw new IOException($"{full} cannot be written: {exception.Message}", exception);
-            throw;
-        }
-    }
+        File.Move(temporary, full, overwrite: true);
+    });
 
     /// <summary>Makes the folder if need be, and finds out before hours of work whether a file can be written there.</summary>
     /// <exception cref="IOException">It cannot; the message names it.</exception>
-    public static void RequireWritable(string path)
+    public static void RequireWritable(string path) => Beside(path, (temporary, full) =>
+    {
+        File.Create(temporary).Dispose();
+        if (Directory.Exists(full))
+            throw new IOException("It is a folder.");
+    });
+
+    /// <summary>Does something with a second file beside the first, in a folder that is there, and leaves no second file behind.</summary>
+    private static void Beside(string path, Action<string, string> action)
     {
         var full = Path.GetFullPath(path);
         var temporary = full + ".tmp";
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(full) ?? full);
-            File.Create(temporary).Dispose();
-            if (Directory.Exists(full))
-                throw new IOException("It is a folder.");
+            action(temporary, full);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

@@ -6,6 +6,13 @@ namespace Moe.Core.Tests;
 /// <summary>Capacity against a loop that a reader can follow.</summary>
 public sealed class CapacityTests
 {
+    private static RoutingDecision Decide(Case c)
+    {
+        using var gate = Make.Gate(Make.Options(c.Experts, c.TopK) with { CapacityFactor = c.Factor }, c.Seed);
+        using var mask = c.Real is null ? null : tensor(c.Real);
+        return gate.Route(Make.Normal(c.Seed, c.Tokens, 4), mask);
+    }
+
     private sealed record Case(int Tokens, int Experts, int TopK, double Factor, bool[]? Real, int Seed);
 
     private static readonly double[] Factors = [0.05, 0.3, 0.5, 1.0, 1.1, 1.25, 2.0, 100.0];
@@ -27,9 +34,7 @@ public sealed class CapacityTests
             c =>
             {
                 using var scope = NewDisposeScope();
-                using var gate = Make.Gate(Make.Options(c.Experts, c.TopK) with { CapacityFactor = c.Factor }, c.Seed);
-                using var mask = c.Real is null ? null : tensor(c.Real);
-                using var decision = gate.Route(Make.Normal(c.Seed, c.Tokens, 4), mask);
+                using var decision = Decide(c);
 
                 var (kept, assigned) = Keep(Compare.Longs(decision.Indices), c);
 
@@ -46,9 +51,7 @@ public sealed class CapacityTests
             c =>
             {
                 using var scope = NewDisposeScope();
-                using var gate = Make.Gate(Make.Options(c.Experts, c.TopK) with { CapacityFactor = c.Factor }, c.Seed);
-                using var mask = c.Real is null ? null : tensor(c.Real);
-                using var decision = gate.Route(Make.Normal(c.Seed, c.Tokens, 4), mask);
+                using var decision = Decide(c);
 
                 var real = c.Real?.Count(r => r) ?? c.Tokens;
                 var kept = Compare.Bools(decision.Kept);

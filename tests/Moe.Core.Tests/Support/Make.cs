@@ -5,6 +5,16 @@ namespace Moe.Core.Tests;
 /// <summary>Small things to test with, the same bits for the same seed.</summary>
 internal static class Make
 {
+    /// <summary>A gate with every option on.</summary>
+    public static GatingOptions Everything { get; } = Options() with
+    {
+        Bias = true,
+        NoisyGating = true,
+        StraightThrough = true,
+        Temperature = 0.8,
+        CapacityFactor = 0.8,
+    };
+
     public static Tensor Normal(int seed, params long[] shape) => Normal(seed, ScalarType.Float64, shape);
 
     public static Tensor Normal(int seed, ScalarType type, params long[] shape)
