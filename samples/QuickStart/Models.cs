@@ -39,13 +39,13 @@ internal static class Models
     public static long ActiveOf(GatingOptions gate)
     {
         var expert = (Digits.Pixels + 1L) * ExpertHidden + (ExpertHidden + 1L) * Digits.Classes;
-        var matrix = gate.NoisyGating ? (long)gate.ExpertCount * Digits.Pixels : 0;
+        var matrix = gate.Noise is LearnedNoise ? (long)gate.ExpertCount * Digits.Pixels : 0;
         return matrix + gate.TopK * expert;
     }
 
     /// <summary>The noise lets experts other than the current best be tried; it fades over the training.</summary>
     private static GatingOptions GateOfMixture(int experts, int topK) =>
-        new() { InputWidth = Digits.Pixels, ExpertCount = experts, TopK = topK, NoisyGating = true };
+        new() { InputWidth = Digits.Pixels, ExpertCount = experts, TopK = topK, Noise = new LearnedNoise() };
 
     private static StackedExperts Experts(int count) => StackedExperts.FeedForward(count, Network(ExpertHidden));
 

@@ -35,7 +35,7 @@ internal sealed class Outcome(string name)
     {
         Trainings.Add(training);
         Parameters = model.parameters().Where(parameter => parameter.requires_grad).Sum(parameter => parameter.numel());
-        ActiveParameters = model is MixtureOfExperts mixture ? Models.ActiveOf(mixture.Gate.Options) : Parameters;
+        ActiveParameters = model is MixtureOfExperts mixture ? Models.ActiveOf(((GatingNetwork)mixture.Gate).Options) : Parameters;
         Images += (int)labels.size(0);
         _right += (int)logits.argmax(-1).eq(labels).sum().item<long>();
         _logLossSum += nn.functional.cross_entropy(logits, labels, reduction: nn.Reduction.Sum).item<float>();

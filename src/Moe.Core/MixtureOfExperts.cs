@@ -11,7 +11,7 @@ namespace Moe.Core;
 /// rows, and the answers come back weighted; there is no loop over tokens, and one small read from the device a forward pass.
 /// Shared experts answer every token, with weight 1.</para>
 /// <para>Shapes: input [*, D] → output [*, Dout], same type and device. Types: Float32, Float64, BFloat16 (Float16 where torch has it).
-/// Padding gets 0, and so does a token all of whose experts were full.</para>
+/// Padding gets 0, and so does a token all of whose experts were full, unless the router's capacity lets it pass through.</para>
 /// <para>It owns gate and experts: those that are modules are registered (as <c>gate.*</c>, <c>experts.0.*</c>, …, each under its index,
 /// a stack under that of its first expert), moved, saved, trained and disposed with it.</para>
 /// <para>A mixture may be an expert of another one: it is asked about the rows that the outer gate sends it, and where a
@@ -36,7 +36,7 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IExpert, IRout
     /// <exception cref="ArgumentException">
     /// Numbers or widths do not fit, an expert is null or there twice, or a stack is there in part. Nothing has been taken over then.
     /// </exception>
-    public MixtureOfExperts(GatingNetwork gate, IEnumerable<IExpert> experts, IEnumerable<IExpert>? sharedExperts = null)
+    public MixtureOfExperts(Router gate, IEnumerable<IExpert> experts, IEnumerable<IExpert>? sharedExperts = null)
         : base(nameof(MixtureOfExperts))
     {
         ArgumentNullException.ThrowIfNull(gate);
@@ -54,7 +54,7 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IExpert, IRout
 
     /// <summary>Chooses among the experts.</summary>
     [field: ComponentName(Name = "gate")]
-    public GatingNetwork Gate { get; }
+    public Router Gate { get; }
 
     /// <summary>The experts in the order of their indices; those that are stored stacked show as views of their stack.</summary>
     public IReadOnlyList<IExpert> Experts => _experts.Experts;
@@ -63,7 +63,7 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IExpert, IRout
     public IReadOnlyList<IExpert> SharedExperts => _shared?.Experts ?? [];
 
     /// <summary>D.</summary>
-    public long InputWidth => Gate.Options.InputWidth;
+    public long InputWidth => Gate.InputWidth;
 
     /// <summary>Dout.</summary>
     public long OutputWidth { get; }
@@ -80,7 +80,7 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IExpert, IRout
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
-        return scope.MoveToOuter(Mix(input, mask: null, pass: null).Output);
+        return scope.MoveToOuter(Mix(input, RoutingContext.None, pass: null).Output);
     }
 
     /// <summary>Answers tokens, and adds the decision to <paramref name="pass"/>, whose mask says which are real.</summary>
@@ -91,7 +91,8 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IExpert, IRout
     {
         ArgumentNullException.ThrowIfNull(pass);
         using var scope = NewDisposeScope();
-        return scope.MoveToOuter(Mix(input, pass.Mask, pass).Output);
+        TensorGuard.Rows(input, InputWidth, nameof(input));
+        return scope.MoveToOuter(Mix(input, pass.NextContext(input), pass).Output);
     }
 
     /// <summary>As an expert, a mixture may be asked about no rows at all; tokens that a caller gives a layer must be there.</summary>
@@ -102,15 +103,29 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IExpert, IRout
         return input.size(0) == 0 ? zeros(0, OutputWidth, dtype: input.dtype, device: input.device) : forward(input);
     }
 
+    /// <summary>Answers tokens that are all real, and says who answered.</summary>
+    /// <inheritdoc cref="forward(Tensor)"/>
+    /// <returns>Output and decision; the caller owns both.</returns>
+    public MixtureOutput ForwardWithRouting(Tensor input) => ForwardWithRouting(input, RoutingContext.None);
+
     /// <summary>Answers tokens, and says who answered.</summary>
     /// <inheritdoc cref="forward(Tensor)"/>
     /// <param name="input">[*, D], of the experts' type, on the gate's device. Not kept.</param>
     /// <param name="mask">True for real tokens, [*], Bool; null when all are. Padding is not routed, counts nowhere, and gets 0.</param>
     /// <returns>Output and decision; the caller owns both.</returns>
-    public MixtureOutput ForwardWithRouting(Tensor input, Tensor? mask = null)
+    public MixtureOutput ForwardWithRouting(Tensor input, Tensor? mask) =>
+        ForwardWithRouting(input, mask is null ? RoutingContext.None : new RoutingContext { Mask = mask });
+
+    /// <summary>Answers tokens, with all that may be known about them, and says who answered.</summary>
+    /// <inheritdoc cref="forward(Tensor)"/>
+    /// <param name="input">[*, D], of the experts' type, on the gate's device. Not kept.</param>
+    /// <param name="context">Padding, token ids, forced choices.</param>
+    /// <returns>Output and decision; the caller owns both.</returns>
+    public MixtureOutput ForwardWithRouting(Tensor input, RoutingContext context)
     {
+        ArgumentNullException.ThrowIfNull(context);
         using var scope = NewDisposeScope();
-        var result = Mix(input, mask, pass: null);
+        var result = Mix(input, context, pass: null);
         scope.MoveToOuter(result.Routing.Tensors.Append(result.Output));
         return result;
     }
@@ -123,21 +138,21 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IExpert, IRout
     }
 
     /// <summary>The whole layer: gate → dispatch → experts → combine.</summary>
-    private MixtureOutput Mix(Tensor input, Tensor? mask, RoutingPass? pass)
+    private MixtureOutput Mix(Tensor input, RoutingContext context, RoutingPass? pass)
     {
         ObjectDisposedException.ThrowIf(IsDisposed, this);
         TensorGuard.Rows(input, InputWidth, nameof(input));
         _experts.RequireType(input, nameof(input));
         _shared?.RequireType(input, nameof(input));
 
-        var routing = Gate.Route(input, mask);
+        var routing = Gate.Route(input, context);
         pass?.Add(this, routing);
-        // Padding reaches no expert.
-        var inner = pass?.Unmasked();
+        // Experts are asked about rows of several tokens, in another order, and never about padding.
+        var inner = pass?.ForExperts();
         var tokens = input.reshape(-1, InputWidth);
         var plan = DispatchPlan.From(routing);
-        var answers = _experts.Answer(plan.Gather(tokens), routing.Load, inner);
-        var output = plan.Combine(answers, routing.Weights, tokens, OutputWidth);
+        var answers = _experts.Answer(plan.Gather(tokens), plan.RowsPerExpert, inner);
+        var output = plan.Combine(answers, tokens, OutputWidth);
         if (_shared is not null)
             output = output + Shared(tokens, routing, inner);
         return new MixtureOutput(output.reshape([.. input.shape[..^1], OutputWidth]), routing);

@@ -31,6 +31,12 @@ public sealed class RoutingPass : IDisposable
     /// <summary>Which tokens are real; null when all are.</summary>
     public Tensor? Mask { get; }
 
+    /// <summary>What the tokens are in their vocabulary, Int64, shaped as the mask; needed by gates with a <see cref="TableSelection"/>. Not owned.</summary>
+    public Tensor? TokenIds { get; init; }
+
+    /// <summary>Choices to be made again instead of choosing: that of the first mixture that is asked, of the second, and so on. Null to choose.</summary>
+    public RoutingTrace? Replay { get; init; }
+
     /// <summary>The decisions so far, in the order in which they were made: a mixture inside an expert follows the one around it.</summary>
     public IReadOnlyList<LayerRouting> Layers
     {
@@ -61,10 +67,19 @@ public sealed class RoutingPass : IDisposable
     }
 
     /// <summary>
-    /// The same pass for rows without padding: what an expert is asked, since a mixture has taken padding out. Decisions go to this
+    /// The same pass for what an expert is asked: rows without padding, in another order than the tokens. Decisions go to this
     /// pass, and with it they end; disposing the view ends nothing.
     /// </summary>
-    internal RoutingPass Unmasked() => Mask is null ? this : new RoutingPass(_owner);
+    internal RoutingPass ForExperts() => Mask is null && TokenIds is null ? this : new RoutingPass(_owner);
+
+    /// <summary>What the next mixture's router is told: padding, token ids, and the recorded choices if this pass replays some.</summary>
+    internal RoutingContext NextContext(Tensor input)
+    {
+        if (_owner.Replay is not { } replay)
+            return new RoutingContext { Mask = Mask, TokenIds = TokenIds };
+        lock (_owner._layers)
+            return new RoutingContext { Mask = Mask, TokenIds = TokenIds, ForcedIndices = replay.ForcedIndices(_owner._layers.Count, input) };
+    }
 
     /// <summary>Ends the pass and releases its decisions.</summary>
     public void Dispose()

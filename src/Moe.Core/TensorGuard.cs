@@ -54,6 +54,15 @@ internal static class TensorGuard
         SameDevice(mask, input.device, name, "the input");
     }
 
+    /// <summary>The tensor is of type Int64 and of a shape, and lies where the input does.</summary>
+    public static void Integers([NotNull] Tensor? tensor, ReadOnlySpan<long> shape, Tensor input, string name)
+    {
+        Alive(tensor, name);
+        if (tensor.dtype != ScalarType.Int64 || !tensor.shape.AsSpan().SequenceEqual(shape))
+            throw new ArgumentException($"Expected {name} of shape [{string.Join(", ", shape.ToArray())}] and type Int64, got {Shape(tensor)} of {tensor.dtype}.", name);
+        SameDevice(tensor, input.device, name, "the input");
+    }
+
     /// <summary>The tensor lies on <paramref name="device"/>, where <paramref name="owner"/> is.</summary>
     public static void SameDevice(Tensor tensor, Device device, string name, string owner)
     {

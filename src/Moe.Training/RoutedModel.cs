@@ -13,16 +13,20 @@ internal sealed class RoutedModel
         Module = module;
         foreach (var (name, part) in module.named_modules().Prepend(("", module)))
             _names.TryAdd(part, name);
-        Gates = [.. _names.Keys.OfType<GatingNetwork>()];
+        Routers = [.. _names.Keys.OfType<Router>()];
+        Gates = [.. Routers.OfType<GatingNetwork>()];
         RequireHandedOn(module, "");
     }
 
     public nn.Module<Tensor, Tensor> Module { get; }
 
+    public IReadOnlyList<Router> Routers { get; }
+
+    /// <summary>Those of the routers that schedules can steer.</summary>
     public IReadOnlyList<GatingNetwork> Gates { get; }
 
-    /// <summary>The generators that gates draw noise from, each once.</summary>
-    public IReadOnlyList<Generator> Generators => [.. Gates.Select(gate => gate.Generator).OfType<Generator>().Distinct()];
+    /// <summary>The generators that routers draw from, each once.</summary>
+    public IReadOnlyList<Generator> Generators => [.. Routers.Select(gate => gate.Generator).OfType<Generator>().Distinct()];
 
     /// <summary>Where batches must go: the device of the first parameter.</summary>
     public Device Device => Module.parameters().FirstOrDefault()?.device ?? CPU;

@@ -92,7 +92,7 @@ public sealed class MixtureOfExpertsArgumentTests
     public void A_gate_that_computes_nothing_finite_says_so(string name)
     {
         using var scope = NewDisposeScope();
-        using var gate = Make.Gate(Make.Options() with { Bias = true, NoisyGating = true });
+        using var gate = Make.Gate(Make.Options() with { Bias = true, Noise = new LearnedNoise() });
         using (no_grad())
             gate.get_parameter(name)!.view(-1)[0].fill_(double.NaN);
 

@@ -15,7 +15,7 @@ public sealed class MixtureOfExpertsDeterminismTests
         {
             using var scope = NewDisposeScope();
             using var generator = new Generator(21);
-            var options = Make.Options(topK: 2) with { NoisyGating = true, CapacityFactor = 0.9 };
+            var options = Make.Options(topK: 2) with { Noise = new LearnedNoise(), Capacity = new() { Factor = 0.9 } };
             using var layer = new MixtureOfExperts(
                 new GatingNetwork(options, generator),
                 StackedExperts.FeedForward(4, Make.FeedForward(), generator),
@@ -77,7 +77,7 @@ public sealed class MixtureOfExpertsDeterminismTests
                 Softmax = before ? SoftmaxOrder.BeforeSelection : SoftmaxOrder.AfterSelection,
                 Renormalize = renormalize,
                 StraightThrough = straight,
-                NoisyGating = noisy,
+                Noise = noisy ? new LearnedNoise() : null,
             });
         cases.Sample(
             c =>
@@ -102,7 +102,7 @@ public sealed class MixtureOfExpertsDeterminismTests
     [Fact]
     public async Task Two_threads_with_passes_of_their_own_get_the_results_of_serial_runs()
     {
-        using var layer = Make.Layer(Make.Options() with { CapacityFactor = 1 }, shared: 1);
+        using var layer = Make.Layer(Make.Options() with { Capacity = new() { Factor = 1 } }, shared: 1);
         var serial = Enumerable.Range(0, 2).Select(Run).ToArray();
 
         var parallel = await Task.WhenAll(Enumerable.Range(0, 2).Select(seed => Task.Factory.StartNew(

@@ -147,7 +147,7 @@ public sealed class MixtureOfExpertsDeviceTests
     {
         using var scope = NewDisposeScope();
         using var generator = new Generator(1, CPU);
-        using var gate = new GatingNetwork(Make.Options() with { NoisyGating = true }, device: META) { Generator = generator };
+        using var gate = new GatingNetwork(Make.Options() with { Noise = new LearnedNoise() }, device: META) { Generator = generator };
         var x = zeros(3, 4, device: META);
 
         gate.Invoking(g => g.Route(x)).Should().Throw<InvalidOperationException>()

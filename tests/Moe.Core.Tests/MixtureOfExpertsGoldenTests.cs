@@ -25,7 +25,7 @@ public sealed class MixtureOfExpertsGoldenTests
         Near(result.Output, io["output"], "output");
         Near(result.Routing.Logits, io["router_logits"], "router_logits");
         Near(input.grad!, io["grad_input"], "grad_input");
-        Near(layer.Gate.Weight.grad!, io[$"grad.{block.Prefix}.gate.weight"], "gate");
+        Near(layer.Network.Weight.grad!, io[$"grad.{block.Prefix}.gate.weight"], "gate");
         foreach (var (ours, theirs) in block.Names)
             Near(layer.get_parameter($"experts.0.{ours}")!.grad!, block.Stacked(io, "grad.", theirs), ours);
         Near(ByExpert(result.Routing.Indices, result.Routing.Weights), ByExpert(io["selected_experts"], io["routing_weights"]), "routing_weights");
@@ -86,7 +86,7 @@ public sealed class MixtureOfExpertsGoldenTests
             [("gate_weight", gate), ("up_weight", up), ("down_weight", down)],
             Safetensors.Read(Path.Combine(Folder(name), "io.safetensors")));
         using var noGrad = no_grad();
-        block.Layer.Gate.Weight.copy_(weights[$"{block.Prefix}.gate.weight"]);
+        block.Layer.Network.Weight.copy_(weights[$"{block.Prefix}.gate.weight"]);
         foreach (var (ours, theirs) in block.Names)
             block.Layer.get_parameter($"experts.0.{ours}")!.copy_(block.Stacked(weights, "", theirs));
         return block;

@@ -12,7 +12,7 @@ public sealed class MixtureOfExpertsMaskTests
         Make.Options(topK: 1) with { StraightThrough = true, Bias = true },
         Make.Options(topK: 4) with { Temperature = 0.5 },
         Make.Options() with { Softmax = SoftmaxOrder.BeforeSelection, Renormalize = true },
-        Make.Options() with { CapacityFactor = 0.6 });
+        Make.Options() with { Capacity = new() { Factor = 0.6 } });
 
     [Theory]
     [MemberData(nameof(AllOptions))]
@@ -60,7 +60,7 @@ public sealed class MixtureOfExpertsMaskTests
     public void A_batch_of_padding_alone_gives_zeros_and_finite_gradients()
     {
         using var scope = NewDisposeScope();
-        using var layer = Make.Layer(Make.Options() with { CapacityFactor = 1 }, shared: 1);
+        using var layer = Make.Layer(Make.Options() with { Capacity = new() { Factor = 1 } }, shared: 1);
         var x = full([6, 4], double.NaN, dtype: ScalarType.Float64);
         var mask = zeros(6, dtype: ScalarType.Bool);
         using var result = layer.ForwardWithRouting(x, mask);

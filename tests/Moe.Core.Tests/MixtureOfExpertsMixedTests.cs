@@ -17,7 +17,7 @@ public sealed class MixtureOfExpertsMixedTests
             2);
         var x = Make.Normal(4, 8, 4);
         Tensor Constants(Tensor input) => Textbook.Mixture(
-            input, layer.Gate.Weight, null,
+            input, layer.Network.Weight, null,
             [row => row.detach().sin() + 1, row => row.detach() * 0, row => (row.detach().sum(dim: 1, keepdim: true) / 3).expand(1, 4)],
             options);
 

@@ -20,10 +20,10 @@ public sealed class MixtureOfExpertsNestedTests
         {
             var linear = layer.named_parameters().ToDictionary(pair => pair.name, pair => (Tensor)pair.parameter);
             return Textbook.Mixture(
-                input, layer.Gate.Weight, null,
+                input, layer.Network.Weight, null,
                 [
                     row => row.matmul(linear["experts.0.weight"].t()) + linear["experts.0.bias"],
-                    row => Textbook.Mixture(row, inner.Gate.Weight, null, Textbook.StackOf(inner), Inner),
+                    row => Textbook.Mixture(row, inner.Network.Weight, null, Textbook.StackOf(inner), Inner),
                     row => row,
                 ],
                 Outer);
@@ -113,7 +113,7 @@ public sealed class MixtureOfExpertsNestedTests
 
         LoadBalance.Loss(pass.Layers[1].Decision).backward();
 
-        ((MixtureOfExperts)layer.Experts[1]).Gate.Weight.grad!.abs().max().item<double>().Should().BeGreaterThan(1e-6);
+        ((MixtureOfExperts)layer.Experts[1]).Network.Weight.grad!.abs().max().item<double>().Should().BeGreaterThan(1e-6);
     }
 
     [Fact]
@@ -149,8 +149,8 @@ public sealed class MixtureOfExpertsNestedTests
         using var output = layer.forward(Make.Normal(3, ScalarType.BFloat16, 9, 4));
 
         output.dtype.Should().Be(ScalarType.BFloat16);
-        layer.Gate.Weight.dtype.Should().Be(ScalarType.Float32);
-        ((MixtureOfExperts)layer.Experts[1]).Gate.Weight.dtype.Should().Be(ScalarType.Float32);
+        layer.Network.Weight.dtype.Should().Be(ScalarType.Float32);
+        ((MixtureOfExperts)layer.Experts[1]).Network.Weight.dtype.Should().Be(ScalarType.Float32);
         layer.Invoking(l => l.forward(Make.Normal(3, ScalarType.Float32, 9, 4))).Should().Throw<ArgumentException>()
             .WithMessage("Expected input of type BFloat16, as experts.0 is, got Float32.*");
     }
@@ -176,7 +176,7 @@ public sealed class MixtureOfExpertsNestedTests
         layer.forward(Make.Normal(3, 9, 4), pass).sum().backward();
 
         pass.Layers.Select(routing => routing.Layer).Should().Equal(layer, hidden);
-        (hidden.Gate.Weight.grad is null).Should().BeTrue();
+        (hidden.Network.Weight.grad is null).Should().BeTrue();
         layer.named_parameters().Should().HaveCount(3);
     }
 

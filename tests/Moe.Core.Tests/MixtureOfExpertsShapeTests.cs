@@ -108,7 +108,7 @@ public sealed class MixtureOfExpertsShapeTests
         layer.OutputWidth.Should().Be(3);
         layer.Experts.Should().HaveCount(5).And.OnlyContain(expert => expert.InputWidth == 4 && expert.OutputWidth == 3);
         layer.SharedExperts.Should().BeEmpty();
-        layer.Gate.Options.TopK.Should().Be(2);
+        layer.Network.Options.TopK.Should().Be(2);
     }
 
     /// <summary>Input 4 wide, output 3 wide.</summary>

@@ -10,7 +10,7 @@ public sealed class MixtureOfExpertsStateTests
     public void Names_and_shapes_of_a_large_layer_are_as_approved()
     {
         using var scope = NewDisposeScope();
-        var options = new GatingOptions { InputWidth = 4096, ExpertCount = 67, TopK = 8, Bias = true, NoisyGating = true };
+        var options = new GatingOptions { InputWidth = 4096, ExpertCount = 67, TopK = 8, Bias = true, Noise = new LearnedNoise() };
         using var layer = new MixtureOfExperts(
             new GatingNetwork(options, device: META, dtype: ScalarType.BFloat16),
             [
@@ -75,12 +75,12 @@ public sealed class MixtureOfExpertsStateTests
     public void Moving_keeps_what_is_frozen_frozen()
     {
         using var layer = Mixed(1);
-        layer.Gate.Weight.requires_grad = false;
+        layer.Network.Weight.requires_grad = false;
 
         layer.to(ScalarType.Float32);
 
-        layer.Gate.Weight.requires_grad.Should().BeFalse();
-        layer.Gate.Bias!.requires_grad.Should().BeTrue();
+        layer.Network.Weight.requires_grad.Should().BeFalse();
+        layer.Network.Bias!.requires_grad.Should().BeTrue();
     }
 
     [Fact]

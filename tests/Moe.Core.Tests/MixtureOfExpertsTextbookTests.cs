@@ -32,7 +32,7 @@ public sealed class MixtureOfExpertsTextbookTests
         using var layer = Make.Layer(options, seed);
         var x = Make.Normal(seed + 50, 9, 4);
         Tensor Expected(Tensor input) =>
-            Textbook.Mixture(input, layer.Gate.Weight, null, Textbook.StackOf(layer), options);
+            Textbook.Mixture(input, layer.Network.Weight, null, Textbook.StackOf(layer), options);
 
         Compare.Close(layer.forward(x), Expected(x), Tolerance);
         Make.SameGradients(Make.Gradients(layer, x, layer.forward), Make.Gradients(layer, x, Expected), Tolerance);
@@ -49,7 +49,7 @@ public sealed class MixtureOfExpertsTextbookTests
         var experts = Textbook.StackOf(layer);
         Tensor Dense(Tensor input)
         {
-            var g = functionalSoftmax(input.matmul(layer.Gate.Weight.t()));
+            var g = functionalSoftmax(input.matmul(layer.Network.Weight.t()));
             return experts.Select((f, i) => g.narrow(1, i, 1) * f(input)).Aggregate((left, right) => left + right);
         }
 
@@ -82,7 +82,7 @@ public sealed class MixtureOfExpertsTextbookTests
             row => p["experts.6.value"].unsqueeze(0),
             row => (row.matmul(p["experts.7.module.0.weight"].t()) + p["experts.7.module.0.bias"]).tanh(),
         ];
-        Tensor Expected(Tensor input) => Textbook.Mixture(input, layer.Gate.Weight, layer.Gate.Bias, experts, options);
+        Tensor Expected(Tensor input) => Textbook.Mixture(input, layer.Network.Weight, layer.Network.Bias, experts, options);
 
         Compare.Close(layer.forward(x), Expected(x), Tolerance);
         Make.SameGradients(Make.Gradients(layer, x, layer.forward), Make.Gradients(layer, x, Expected), Tolerance);
@@ -97,7 +97,7 @@ public sealed class MixtureOfExpertsTextbookTests
         var x = Make.Normal(3, 6, 4);
         Tensor Expected(Tensor input) =>
             Textbook.StackOf(layer, "shared_experts", 2).Aggregate(
-                Textbook.Mixture(input, layer.Gate.Weight, null, Textbook.StackOf(layer), options), (sum, f) => sum + f(input));
+                Textbook.Mixture(input, layer.Network.Weight, null, Textbook.StackOf(layer), options), (sum, f) => sum + f(input));
 
         Compare.Close(layer.forward(x), Expected(x), Tolerance);
         Make.SameGradients(Make.Gradients(layer, x, layer.forward), Make.Gradients(layer, x, Expected), Tolerance);

@@ -87,7 +87,7 @@ public sealed class RoutedSequentialTests
         model.state_dict().Keys.Should().Equal(
             "0.weight", "0.bias", "1.experts.0.up_weight", "1.experts.0.down_weight", "1.experts.0.up_bias", "1.experts.0.down_bias", "1.gate.weight");
         model.to(ScalarType.Float32);
-        layer.Gate.Weight.dtype.Should().Be(ScalarType.Float32);
+        layer.Network.Weight.dtype.Should().Be(ScalarType.Float32);
         model.eval();
         layer.Gate.training.Should().BeFalse();
 

@@ -51,7 +51,7 @@ public sealed class RoutingPassTests
             layer.zero_grad();
             foreach (var seed in seeds)
                 Loss(seed).backward();
-            return layer.Gate.Weight.grad!.clone();
+            return layer.Network.Weight.grad!.clone();
         }
 
         Compare.Close(Gradient(1, 2), Gradient(1) + Gradient(2), 1e-12);
@@ -167,16 +167,16 @@ public sealed class RoutingPassTests
         using var scope = NewDisposeScope();
         using var layer = Make.Layer(Make.Options());
         using var pass = new RoutingPass(Make.Mask(1, 0));
-        using (var view = pass.Unmasked())
+        using (var view = pass.ForExperts())
         {
             view.Mask.Should().BeNull();
-            view.Unmasked().Should().BeSameAs(view);
+            view.ForExperts().Should().BeSameAs(view);
             layer.forward(Make.Normal(1, 5, 4), view);
             view.Layers.Should().ContainSingle();
         }
 
         pass.Layers.Should().ContainSingle().Which.Decision.Weights.IsInvalid.Should().BeFalse();
-        var late = pass.Unmasked();
+        var late = pass.ForExperts();
         pass.Dispose();
         layer.Invoking(l => l.forward(Make.Normal(1, 5, 4), late)).Should().Throw<ObjectDisposedException>();
     }

@@ -11,7 +11,7 @@ var path = args[0];
 var epochs = int.Parse(args[1], CultureInfo.InvariantCulture);
 
 manual_seed(1);
-var gate = new GatingNetwork(new GatingOptions { InputWidth = Width, ExpertCount = 4, NoisyGating = true }, new Generator(2UL));
+var gate = new GatingNetwork(new GatingOptions { InputWidth = Width, ExpertCount = 4, Noise = new LearnedNoise() }, new Generator(2UL));
 var experts = StackedExperts.FeedForward(4, new FeedForwardOptions { InputWidth = Width, HiddenWidth = Width });
 using var model = new RoutedSequential(nn.Linear(8, Width), nn.Dropout(0.1), new MixtureOfExperts(gate, experts), nn.Linear(Width, 3));
 

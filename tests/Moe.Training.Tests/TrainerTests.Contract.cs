@@ -139,7 +139,7 @@ public sealed partial class TrainerTests
     public void Evaluation_has_no_noise_and_changes_nothing()
     {
         using var model = new RoutedSequential(
-            nn.BatchNorm1d(4, dtype: ScalarType.Float64), Make.Mixture(1, Make.Gating with { NoisyGating = true }), nn.Dropout(0.5), Make.Linear(4, 3));
+            nn.BatchNorm1d(4, dtype: ScalarType.Float64), Make.Mixture(1, Make.Gating with { Noise = new LearnedNoise() }), nn.Dropout(0.5), Make.Linear(4, 3));
         var data = Make.Clusters();
         var trainer = new Trainer(model, Make.Sgd(), TaskLosses.CrossEntropy);
         var before = State.Of(model);
@@ -162,7 +162,7 @@ public sealed partial class TrainerTests
     public void Predictions_are_the_models_outputs_in_evaluation_mode(int batch)
     {
         using var scope = NewDisposeScope();
-        using var model = new RoutedSequential(Make.Mixture(1, Make.Gating with { NoisyGating = true }), nn.Dropout(0.5), Make.Linear(4, 3));
+        using var model = new RoutedSequential(Make.Mixture(1, Make.Gating with { Noise = new LearnedNoise() }), nn.Dropout(0.5), Make.Linear(4, 3));
         var data = Make.Clusters();
         model.eval();
         var expected = model.forward(data.Inputs);

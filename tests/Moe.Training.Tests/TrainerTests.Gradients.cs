@@ -17,7 +17,7 @@ public sealed partial class TrainerTests
             new GatingNetwork(new GatingOptions { InputWidth = 4, ExpertCount = 2, TopK = 1 }, dtype: ScalarType.Float64),
             [new ModuleExpert(asked, 4, 4), new ModuleExpert(idle, 4, 4)]);
         using (no_grad())
-            model.Gate.Weight.copy_(tensor(new double[] { 1, 0, 0, 0, -1, 0, 0, 0 }, [2, 4]));
+            model.Network.Weight.copy_(tensor(new double[] { 1, 0, 0, 0, -1, 0, 0, 0 }, [2, 4]));
 
         // The sign of the inputs decides who is asked: the second expert in the first two steps, the first one from then on.
         var inputs = ones(8, 4, dtype: ScalarType.Float64).neg();

@@ -77,7 +77,7 @@ public sealed partial class TrainerTests
             random.manual_seed(seed);
             using var generator = new Generator((ulong)seed);
             using var model = new RoutedSequential(
-                Make.Mixture(1, Make.Gating with { NoisyGating = true }, generator), nn.Dropout(0.2), Make.Mixture(2), Make.Linear(4, 3));
+                Make.Mixture(1, Make.Gating with { Noise = new LearnedNoise() }, generator), nn.Dropout(0.2), Make.Mixture(2), Make.Linear(4, 3));
             var recorder = new Recorder();
             var options = new TrainerOptions { Epochs = 3, BatchSize = 16, Seed = 8, KeepBest = true };
             new Trainer(model, Make.AdamW(), TaskLosses.CrossEntropy, options, recorder).Fit(Make.Clusters(), Make.Clusters(seed: 2));

@@ -53,7 +53,7 @@ public sealed partial class TrainerTests
     [Fact]
     public void Schedules_reach_gates_and_optimizer_before_each_step()
     {
-        var gating = Make.Gating with { NoisyGating = true };
+        var gating = Make.Gating with { Noise = new LearnedNoise() };
         using var first = Make.Mixture(1, gating);
         using var second = Make.Mixture(2, gating);
         using var model = new Probe(first, second, Make.Linear(4, 3));
@@ -63,8 +63,8 @@ public sealed partial class TrainerTests
         {
             if (!model.training)
                 return input;
-            (first.Gate.Temperature, first.Gate.NoiseScale).Should().Be((second.Gate.Temperature, second.Gate.NoiseScale));
-            seen.Add((first.Gate.Temperature, first.Gate.NoiseScale, optimizer!.ParamGroups.Single().LearningRate));
+            (first.Network.Temperature, first.Network.NoiseScale).Should().Be((second.Network.Temperature, second.Network.NoiseScale));
+            seen.Add((first.Network.Temperature, first.Network.NoiseScale, optimizer!.ParamGroups.Single().LearningRate));
             return input;
         };
         var recorder = new Recorder();

@@ -74,7 +74,7 @@ internal sealed class ExpertPool : nn.Module
         {
             StackedExperts.Slice slice => slice.Stack.Recipe.Compute(
                 Bring(rows, slice.Stack.FirstWeight), SlicesOf(slice.Stack, slices)[slice.Index]),
-            MixtureOfExperts mixture => Ask(mixture, Bring(rows, mixture.Gate.Weight), pass),
+            MixtureOfExperts mixture => Ask(mixture, rows.to(mixture.Gate.TokenDevice ?? rows.device), pass),
             nn.Module module => Ask(expert, Bring(rows, FirstWeight(module)), pass),
             _ => Constant(expert, rows, pass),
         };
@@ -120,7 +120,7 @@ internal sealed class ExpertPool : nn.Module
     private static Parameter? FirstWeight(nn.Module module) => module switch
     {
         StackedExperts stack => stack.FirstWeight,
-        GatingNetwork => null,
+        Router => null,
         _ => module.named_parameters(recurse: false).Select(pair => pair.parameter).FirstOrDefault(parameter => TensorGuard.IsFloating(parameter.dtype))
             ?? module.children().Select(FirstWeight).FirstOrDefault(weight => weight is not null),
     };

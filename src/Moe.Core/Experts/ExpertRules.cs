@@ -5,16 +5,21 @@ namespace Moe.Core;
 /// <summary>What must hold between a gate and the experts of a layer, said in one message when it does not.</summary>
 internal static class ExpertRules
 {
-    public static void Check(GatingNetwork gate, IExpert[] routed, IExpert[] shared)
+    public static void Check(Router gate, IExpert[] routed, IExpert[] shared)
     {
         var failures = new OptionFailures("The list of experts")
             .Require(
-                routed.Length == gate.Options.ExpertCount,
-                $"The gate chooses among {gate.Options.ExpertCount} experts, but there are {routed.Length}.");
+                routed.Length == gate.ExpertCount,
+                $"The gate chooses among {gate.ExpertCount} experts, but there are {routed.Length}.");
         var width = routed.FirstOrDefault(expert => expert is not null && !IsDisposed(expert))?.OutputWidth ?? 0;
         failures.Require(!gate.IsDisposed, "The gate has been disposed.");
-        Widths(failures, "Expert", routed, gate.Options.InputWidth, width);
-        Widths(failures, "Shared expert", shared, gate.Options.InputWidth, width);
+        Widths(failures, "Expert", routed, gate.InputWidth, width);
+        Widths(failures, "Shared expert", shared, gate.InputWidth, width);
+        failures.Require(
+            gate.Capacity is not { Dropped: DroppedTokens.PassThrough } || width == gate.InputWidth,
+            $"Dropped tokens that pass through need experts whose output ({width}) is as wide as their input ({gate.InputWidth}).");
+        foreach (var index in Enumerable.Range(0, routed.Length).Skip(gate.ExpertCount - gate.NullExpertCount).Take(gate.NullExpertCount))
+            failures.Require(routed[index] is ZeroExpert, $"The gate's last {gate.NullExpertCount} experts are null: expert {index} ({routed[index]?.GetType().Name}) must be a ZeroExpert.");
         Owners(failures, [.. routed, .. shared]);
         Stacks(failures, routed);
         Stacks(failures, shared);

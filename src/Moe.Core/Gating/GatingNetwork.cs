@@ -1,4 +1,3 @@
-using TorchSharp;
 using TorchSharp.Modules;
 using TorchSharp.Utils;
 using static TorchSharp.torch;
@@ -6,20 +5,20 @@ using static TorchSharp.torch;
 namespace Moe.Core;
 
 /// <summary>
-/// A linear router: sends each token to the experts with the highest scores, g(x) = softmax(top-k(x · Wᵀ)).
+/// A router that scores every expert for every token and sends the token to the best: g(x) = softmax(top-k(x · Wᵀ)), and whatever else its options
+/// make of the five steps.
 /// </summary>
 /// <remarks>
-/// <para>Five steps, in this order: score (logits = x · Wᵀ + b), perturb (noise, training only), select (top-k), weight (softmax,
-/// straight-through), enforce capacity. Shapes: T tokens, D input width, E experts, K choices.</para>
-/// <para>It computes in Float32 for narrower tokens and keeps its own weights in Float32 when a model is moved to BFloat16 or
-/// Float16: rounding logits changes who is chosen. Float64 tokens are routed in Float64.</para>
-/// <para>Parameters: <c>weight</c> [E, D], drawn from U(-1/√D, 1/√D); <c>bias</c> [E] and <c>noise_weight</c> [E, D], zero at first, if
-/// the options ask for them. Forward passes may run on several threads at once, unless they share a generator for noise.</para>
+/// <para>Score (logits z from a projection, scores from z / temperature), perturb (noise, while training), select (top-k or another rule), weigh
+/// (softmax, normalisation, straight-through), enforce capacity. Shapes: T tokens, D input width, E experts, K choices.</para>
+/// <para>Parameters: <c>weight</c> [E, D], drawn from U(-1/√D, 1/√D); <c>bias</c> [E] and <c>noise_weight</c> [E, D], zero at first, and those of
+/// the projection, if the options ask for them. Buffers: <c>selection_bias</c> [E], zero at first, Float32 at least; the <c>table</c> of a fixed one.</para>
 /// </remarks>
-public sealed class GatingNetwork : nn.Module<Tensor, RoutingDecision>
+public sealed class GatingNetwork : Router
 {
     private double _temperature;
     private double _noiseScale = 1;
+    private int _topK;
 
     /// <summary>Builds a gate with fresh weights.</summary>
     /// <param name="options">Widths, number of experts, and how to choose among them.</param>
@@ -31,27 +30,41 @@ public sealed class GatingNetwork : nn.Module<Tensor, RoutingDecision>
     /// <param name="dtype">Float32 (the default) or Float64; the narrower floating types are kept as Float32.</param>
     /// <exception cref="ArgumentException">An option is out of range; the message lists all that are. Or the type is not a floating one.</exception>
     public GatingNetwork(GatingOptions options, Generator? generator = null, Device? device = null, ScalarType? dtype = null)
-        : base(nameof(GatingNetwork))
+        : base(nameof(GatingNetwork), Checked(options).InputWidth, options.ExpertCount)
     {
-        ArgumentNullException.ThrowIfNull(options);
-        options.Validate(nameof(options));
         TensorGuard.Floating(dtype, nameof(dtype));
         Options = options;
         Generator = generator;
         _temperature = options.Temperature;
+        _topK = options.TopK;
 
         var type = RoutingType(dtype ?? ScalarType.Float32);
         var (experts, width) = (options.ExpertCount, options.InputWidth);
-        Weight = NewParameter.Uniform([experts, width], width, generator, device, type);
+        var compared = (options.Projection as CosineProjection)?.Width ?? width;
+        Weight = NewParameter.Uniform([experts, compared], compared, generator, device, type);
         Bias = options.Bias ? NewParameter.Zeros([experts], device, type) : null;
-        NoiseWeight = options.NoisyGating ? NewParameter.Zeros([experts, width], device, type) : null;
+        NoiseWeight = options.Noise is { IsLearned: true } ? NewParameter.Zeros([experts, width], device, type) : null;
+        if (options.Projection is CosineProjection cosine)
+        {
+            ProjectionWeight = NewParameter.Uniform([compared, width], width, generator, device, type);
+            LogScale = NewParameter.From(full([1], -Math.Log(cosine.InitialTemperature), dtype: type, device: device));
+        }
+        if (options.Projection is TwoLevelProjection { Groups: var groups })
+            GroupWeight = NewParameter.Uniform([groups, width], width, generator, device, type);
+        if (options.SelectionBias)
+            SelectionBias = zeros(experts, dtype: type, device: device).DetachFromDisposeScope();
+        if (options.Selection is TableSelection table)
+        {
+            using var scope = NewDisposeScope();
+            Table = table.NewTable(experts, options.TopK, generator).to(device ?? get_default_device()).DetachFromDisposeScope();
+        }
         RegisterComponents();
     }
 
     /// <summary>What the gate was built from.</summary>
     public GatingOptions Options { get; }
 
-    /// <summary>The router's matrix, [E, D].</summary>
+    /// <summary>The router's matrix, [E, D]; [E, W] for a <see cref="CosineProjection"/>.</summary>
     [field: ComponentName(Name = "weight")]
     public Parameter Weight { get; }
 
@@ -59,16 +72,59 @@ public sealed class GatingNetwork : nn.Module<Tensor, RoutingDecision>
     [field: ComponentName(Name = "bias")]
     public Parameter? Bias { get; }
 
-    /// <summary>The matrix of the noise's scale, [E, D]; null without <see cref="GatingOptions.NoisyGating"/>.</summary>
+    /// <summary>The matrix of the noise's scale, [E, D]; null without <see cref="LearnedNoise"/>.</summary>
     [field: ComponentName(Name = "noise_weight")]
     public Parameter? NoiseWeight { get; }
 
-    /// <summary>The source of noise; null for torch's global one. Not owned.</summary>
-    public Generator? Generator { get; set; }
+    /// <summary>P, [W, D]; null without <see cref="CosineProjection"/>.</summary>
+    [field: ComponentName(Name = "projection")]
+    public Parameter? ProjectionWeight { get; }
 
-    internal bool IsDisposed { get; private set; }
+    /// <summary>The logarithm of 1/τ, [1]; null without <see cref="CosineProjection"/>.</summary>
+    [field: ComponentName(Name = "log_scale")]
+    public Parameter? LogScale { get; }
 
-    /// <summary>The divisor of the logits before every softmax; schedules set it to harden soft routing step by step.</summary>
+    /// <summary>The matrix that chooses among groups, [G, D]; null without <see cref="TwoLevelProjection"/>.</summary>
+    [field: ComponentName(Name = "group_weight")]
+    public Parameter? GroupWeight { get; }
+
+    /// <summary>What is added to the scores for choosing only, [E], Float32 or Float64; a buffer. Null without <see cref="GatingOptions.SelectionBias"/>.</summary>
+    [field: ComponentName(Name = "selection_bias")]
+    public Tensor? SelectionBias { get; }
+
+    /// <summary>The experts of each token id, [V, K], Int64; a buffer. Null without <see cref="TableSelection"/>.</summary>
+    [field: ComponentName(Name = "table")]
+    public Tensor? Table { get; }
+
+    /// <inheritdoc/>
+    public override bool IsCausal => Options.Selection.IsCausal && (Capacity?.IsCausal(TopK) ?? true);
+
+    /// <inheritdoc/>
+    public override int NullExpertCount => Options.NullExperts;
+
+    /// <inheritdoc/>
+    public override CapacityOptions? Capacity => Options.Capacity;
+
+    /// <inheritdoc/>
+    public override WeightTarget WeightTarget => Options.WeightTarget;
+
+    /// <summary>K; schedules lower it so that dense routing becomes sparse (dense-to-sparse, Nie et al. 2021, section 3.2).</summary>
+    /// <value>Starts at <see cref="GatingOptions.TopK"/>. Range: 1 to E; to the columns of a table. Not part of the saved state.</value>
+    public int TopK
+    {
+        get => _topK;
+        set
+        {
+            var failures = new OptionFailures(nameof(GatingOptions))
+                .Require(value >= 1 && value <= ExpertCount, $"TopK ({value}) must lie between 1 and ExpertCount ({ExpertCount}).")
+                .Require(Table is null || value <= Options.TopK, $"TopK ({value}) must be at most that of the table ({Options.TopK}).");
+            Options.Selection.Check(failures, Options with { TopK = value });
+            failures.ThrowIfAny(nameof(value));
+            _topK = value;
+        }
+    }
+
+    /// <summary>The divisor of the logits before every score; schedules set it to harden soft routing step by step.</summary>
     /// <value>Starts at <see cref="GatingOptions.Temperature"/>. Range: above 0, finite. Not part of the saved state.</value>
     public double Temperature
     {
@@ -78,8 +134,8 @@ public sealed class GatingNetwork : nn.Module<Tensor, RoutingDecision>
             : throw new ArgumentOutOfRangeException(nameof(value), value, $"Temperature ({value}) must be positive and finite.");
     }
 
-    /// <summary>A factor on the noise of noisy gating; schedules set it so that noise fades.</summary>
-    /// <value>Starts at 1. Range: 0 (no noise) or more, finite. Not part of the saved state.</value>
+    /// <summary>A factor on noise and jitter; schedules set it so that they fade.</summary>
+    /// <value>Starts at 1. Range: 0 (none) or more, finite. Not part of the saved state.</value>
     public double NoiseScale
     {
         get => _noiseScale;
@@ -88,99 +144,103 @@ public sealed class GatingNetwork : nn.Module<Tensor, RoutingDecision>
             : throw new ArgumentOutOfRangeException(nameof(value), value, $"NoiseScale ({value}) must be 0 or more, and finite.");
     }
 
-    /// <summary>Routes tokens that are all real. See <see cref="Route"/>.</summary>
-    /// <param name="input">Tokens, [*, D], any floating type.</param>
-    /// <returns>The decision for the T tokens, in order; the caller owns it.</returns>
-    public override RoutingDecision forward(Tensor input) => Route(input);
+    internal override Device? TokenDevice => Weight.device;
 
-    /// <summary>Decides which experts each token is sent to.</summary>
-    /// <param name="input">Tokens, [*, D], any floating type, on the gate's device; leading dimensions are flattened to T. Not kept.</param>
-    /// <param name="mask">True for real tokens, [*], Bool; null when all are. Padding is not routed and counts nowhere.</param>
-    /// <returns>The decision; the caller owns it.</returns>
-    /// <exception cref="ArgumentException">Shape, type or device of an argument is not as stated, or there is no token.</exception>
-    /// <exception cref="NonFiniteRoutingException">A real token's logits are NaN or infinite, before or after noise and temperature.</exception>
-    /// <exception cref="InvalidOperationException">Noise is to be drawn from a generator on another device.</exception>
-    /// <exception cref="ObjectDisposedException">The gate or an argument has been disposed.</exception>
-    public RoutingDecision Route(Tensor input, Tensor? mask = null)
+    /// <inheritdoc/>
+    protected internal override RoutingProposal Propose(RouterInput input)
     {
-        ObjectDisposedException.ThrowIf(IsDisposed, this);
-        TensorGuard.Rows(input, Options.InputWidth, nameof(input));
-        TensorGuard.NotEmpty(input, nameof(input));
-        TensorGuard.SameDevice(input, Weight.device, nameof(input), "the gate");
-        if (mask is not null)
-            TensorGuard.Mask(mask, input, nameof(mask));
-
-        using var scope = NewDisposeScope();
-        // Copied: the decision must not change when the caller uses the mask's memory again.
-        var valid = mask?.reshape(-1).clone();
-        var tokens = input.reshape(-1, Options.InputWidth);
-        if (valid is not null)
+        var perturb = training && NoiseScale > 0;
+        var tokens = perturb && Options.InputJitter > 0 ? Jittered(input.Tokens) : input.Tokens;
+        var logits = Options.Projection.Logits(this, tokens);
+        var perturbed = logits;
+        Tensor? deviation = null;
+        if (perturb && Options.Noise is not null)
         {
-            // Padding may hold anything, NaN too; 0 · NaN in the backward pass would spoil the gate's gradient.
-            tokens = tokens.masked_fill(valid.bitwise_not().unsqueeze(-1), 0);
+            (var noise, deviation) = Options.Noise.Draw(this, logits, tokens);
+            perturbed = logits + noise;
         }
-        tokens = tokens.to(RoutingType(tokens.dtype));
-
-        var logits = nn.functional.linear(tokens, In(Weight, tokens.dtype), Bias is null ? null : In(Bias, tokens.dtype));
-        var perturbed = training && NoiseWeight is not null && NoiseScale > 0
-            ? Noise.Add(logits, tokens, In(NoiseWeight, tokens.dtype), NoiseScale, Generator)
-            : logits;
         if (Temperature != 1)
-            perturbed = perturbed / Temperature;
-        var scores = perturbed.softmax(-1);
-        var indices = Selection.TopK(perturbed, Options.TopK);
-        var weights = Weighting.Weigh(perturbed, scores, indices, Options);
-        var decision = Enforce(indices, weights, logits, perturbed, scores, valid);
-        scope.MoveToOuter(decision.Tensors);
-        return decision;
-    }
+        {
+            perturbed /= Temperature;
+            deviation = deviation is null ? null : deviation / Temperature;
+        }
 
-    /// <summary>Keeps the router in Float32 when the model around it moves to a narrower type.</summary>
-    /// <inheritdoc/>
-    protected override nn.Module _to(ScalarType dtype, bool non_blocking) => base._to(RoutingType(dtype), non_blocking);
-
-    /// <summary>Keeps the router in Float32 when the model around it moves to a narrower type.</summary>
-    /// <inheritdoc/>
-    protected override nn.Module _to(Device device, ScalarType dtype, bool non_blocking) =>
-        base._to(device, RoutingType(dtype), non_blocking);
-
-    /// <inheritdoc/>
-    protected override void Dispose(bool disposing)
-    {
-        IsDisposed = true;
-        base.Dispose(disposing);
-    }
-
-    /// <summary>Leaves out padding and what does not fit, counts, and reads the counts.</summary>
-    private RoutingDecision Enforce(Tensor indices, Tensor weights, Tensor logits, Tensor perturbed, Tensor scores, Tensor? valid)
-    {
-        var experts = Options.ExpertCount;
-        var factor = training ? Options.CapacityFactor : Options.EvaluationCapacityFactor;
-
-        // E stands for "no expert": it sorts behind all others and is counted apart.
-        var made = valid is null ? indices : indices.masked_fill(valid.bitwise_not().unsqueeze(-1), experts);
-        var validTokens = valid is null
-            ? torch.full([], indices.size(0), dtype: ScalarType.Int64, device: indices.device)
-            : valid.sum();
-        var kept = factor is { } f ? Capacity.Keep(made, validTokens, experts, f) : made.lt(experts);
-        if (factor is not null || valid is not null)
-            weights = weights * kept;
-
-        var assigned = Capacity.Count(made, experts);
-        var counts = factor is null ? assigned : Capacity.Count(made.masked_fill(kept.bitwise_not(), experts), experts);
-
-        // What is not finite in the logits is not finite after noise and temperature either, which may spoil them on their own.
-        // x - x is 0 unless x is NaN or infinite; isfinite says the same, but not on the meta device.
-        var nonFinite = (perturbed - perturbed).ne(0).sum();
-        var host = RoutingCounts.Read(counts, assigned, validTokens, nonFinite, indices.size(0), indices.size(1));
-        if (host.NonFinite > 0)
-            throw new NonFiniteRoutingException(host.NonFinite, logits.size(0), experts, this);
-        return new RoutingDecision(
-            indices, weights, logits, scores, valid, kept, counts.narrow(0, 0, experts), host);
+        var scores = Options.Score.Score(perturbed);
+        var selection = new SelectionInput(this, input, perturbed, scores, Keys(perturbed, scores));
+        var (indices, chosen, invalid) = Select(selection);
+        var weights = Options.Selection.Weigh(selection, indices) is { } own
+            ? own * Options.ScalingFactor
+            : Weighting.Weigh(selection, indices, Counted(indices, chosen), Options);
+        return new RoutingProposal
+        {
+            Logits = logits,
+            Perturbed = ReferenceEquals(perturbed, logits) ? null : perturbed,
+            NoiseDeviation = deviation,
+            Scores = scores,
+            ScoresSumToOne = Options.Score.SumsToOne,
+            Indices = indices,
+            Chosen = chosen,
+            Weights = weights,
+            Invalid = invalid,
+        };
     }
 
     /// <summary>A parameter in the type that is routed in.</summary>
-    private static Tensor In(Parameter parameter, ScalarType type) => parameter.dtype == type ? parameter : parameter.to(type);
+    internal static Tensor In(Parameter parameter, ScalarType type) => parameter.dtype == type ? parameter : parameter.to(type);
 
-    private static ScalarType RoutingType(ScalarType type) => type == ScalarType.Float64 ? type : ScalarType.Float32;
+    private static GatingOptions Checked(GatingOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate(nameof(options));
+        return options;
+    }
+
+    /// <summary>x · U(1 - ε, 1 + ε), in a copy: the experts must not see it.</summary>
+    private Tensor Jittered(Tensor tokens) =>
+        tokens * (Draws.Uniform(tokens.detach()) * (2 * Options.InputJitter * NoiseScale) + (1 - Options.InputJitter * NoiseScale));
+
+    /// <summary>What is chosen by. The bias goes in here and nowhere else.</summary>
+    private Tensor Keys(Tensor perturbed, Tensor scores) =>
+        SelectionBias is { } bias ? scores.detach() + bias.to(scores.dtype)
+        : Options.Selection.NeedsOrderOnly && Options.Score.SumsToOne ? perturbed.detach()
+        : scores.detach();
+
+    private (Tensor Indices, Tensor? Chosen, Tensor? Invalid) Select(SelectionInput selection)
+    {
+        if (selection.Input.Forced is not { } forced)
+        {
+            var selected = Options.Selection.Choose(selection);
+            var invalid = Options.Selection is TableSelection table ? CountWhereReal(table, selection.Input) : null;
+            return (selected.Indices, selected.Chosen, invalid);
+        }
+
+        // The complement of an expert says that it was considered, but not taken.
+        var taken = forced.ge(0);
+        var experts = forced.where(taken, forced.bitwise_not());
+        var wrong = experts.ge(ExpertCount).sum();
+        if (forced.size(1) > 1)
+        {
+            var sorted = forced.sort(1).Values;
+            var (left, right) = (sorted.narrow(1, 0, forced.size(1) - 1), sorted.narrow(1, 1, forced.size(1) - 1));
+            wrong += left.eq(right).bitwise_and(left.ge(0)).sum();
+        }
+        return (experts.clamp_max(ExpertCount - 1), taken, wrong);
+    }
+
+    /// <summary>The token ids out of range, padding's apart.</summary>
+    private static Tensor CountWhereReal(TableSelection table, RouterInput input)
+    {
+        var ids = input.Mask is { } mask ? input.TokenIds!.masked_fill(mask.bitwise_not(), 0) : input.TokenIds!;
+        return table.CountInvalid(ids);
+    }
+
+    /// <summary>Which of the experts take part in normalising: null experts do not, and by most rules only those chosen do.</summary>
+    private Tensor? Counted(Tensor indices, Tensor? chosen)
+    {
+        var counted = Options.Selection.NormalizesOverChosen ? chosen : null;
+        if (Options.NullExperts == 0)
+            return counted;
+        var real = indices.lt(ExpertCount - Options.NullExperts);
+        return counted is null ? real : counted.bitwise_and(real);
+    }
 }

@@ -27,10 +27,10 @@ public sealed class NonFiniteRoutingException : ArithmeticException
     {
     }
 
-    internal NonFiniteRoutingException(long count, long tokens, int experts, GatingNetwork gate)
+    internal NonFiniteRoutingException(long count, long tokens, int experts, Router gate)
         : this($"The gate's logits must be finite, but {count} of {tokens} × {experts} (tokens × experts) are NaN or infinite. Look for NaN or infinite values in the input or in the gate's weights.")
         => Gate = gate;
 
     /// <summary>The gate whose logits they are, so that a trainer can name the layer.</summary>
-    public GatingNetwork? Gate { get; }
+    public Router? Gate { get; }
 }

@@ -5,12 +5,13 @@ namespace Moe.Core;
 
 /// <summary>
 /// A decision's counts as plain numbers. They are read from the device in one transfer, the only one of a forward pass:
-/// the sizes of the experts' batches must be known on the host, and the check for NaN rides along.
+/// the sizes of the experts' batches must be known on the host, and the checks for NaN and for entries out of range ride along.
 /// </summary>
-internal sealed record RoutingCounts(long[] Kept, long[] Assigned, long ValidTokens, long NonFinite)
+internal sealed record RoutingCounts(long[] Kept, long[] Assigned, long ValidTokens, long NonFinite, long Invalid, long MostKept, long Places)
 {
-    /// <summary>Reads the counts of kept [E + 1] and made [E + 1] assignments, of valid tokens and of non-finite logits (scalars).</summary>
-    public static RoutingCounts Read(Tensor kept, Tensor assigned, Tensor validTokens, Tensor nonFinite, long tokens, long choices)
+    /// <summary>Reads the counts of kept [E + 1] and made [E + 1] assignments, and scalars.</summary>
+    public static RoutingCounts Read(
+        Tensor kept, Tensor assigned, Tensor validTokens, Tensor nonFinite, Tensor? invalid, Tensor? mostKept, Tensor? places, long tokens, long choices)
     {
         var experts = (int)kept.numel() - 1;
         if (kept.device_type == DeviceType.META)
@@ -18,12 +19,20 @@ internal sealed record RoutingCounts(long[] Kept, long[] Assigned, long ValidTok
             // A meta tensor has a shape and no values. Any split gives the same shapes, so take the even one.
             var assignments = tokens * choices;
             var even = Enumerable.Range(0, experts).Select(e => assignments / experts + (e < assignments % experts ? 1 : 0)).ToArray();
-            return new RoutingCounts(even, even, tokens, 0);
+            return new RoutingCounts(even, even, tokens, 0, 0, choices, 0);
         }
 
-        using var onHost = torch.cat([kept, assigned, validTokens.reshape(1), nonFinite.reshape(1)]).cpu();
+        var scalars = new[] { validTokens, nonFinite, invalid, mostKept, places }.OfType<Tensor>().Select(scalar => scalar.reshape(1));
+        using var onHost = torch.cat([kept, assigned, .. scalars]).cpu();
         var numbers = onHost.data<long>().ToArray();
+        var next = 2 * experts + 2;
         return new RoutingCounts(
-            numbers[..experts], numbers[(experts + 1)..(2 * experts + 1)], numbers[^2], numbers[^1]);
+            numbers[..experts],
+            numbers[(experts + 1)..(2 * experts + 1)],
+            numbers[next++],
+            numbers[next++],
+            invalid is null ? 0 : numbers[next++],
+            mostKept is null ? choices : numbers[next++],
+            places is null ? 0 : numbers[next]);
     }
 }

@@ -3,51 +3,69 @@ using static TorchSharp.torch;
 namespace Moe.Core;
 
 /// <summary>
-/// What a gate decided for a batch of tokens: who goes where, with what weight, and what was left out.
+/// What a router decided for a batch of tokens: who goes where, with what weight, and what was left out.
 /// </summary>
 /// <remarks>
-/// <para>T tokens, K choices a token, E experts. Invariants: an index occurs at most once in a row of <see cref="Indices"/>;
-/// kept + dropped + masked assignments = T · K; weights of what is not kept are 0.</para>
+/// <para>T tokens, K choices a token, E experts. Invariants: an expert is <see cref="Chosen"/> at most once in a row of <see cref="Indices"/>;
+/// kept + dropped = what was chosen for real tokens; weights of what is not kept are 0.</para>
 /// <para>Immutable. It owns its tensors, belongs to the dispose scope in which it was made (unless a <see cref="RoutingPass"/>
-/// holds it), and is disposed as one; its plain numbers stay readable. Weights, scores and logits carry gradients to the gate; indices and counts do not.
+/// holds it), and is disposed as one; its plain numbers stay readable. Weights, scores and logits carry gradients to the router; indices and counts do not.
 /// Equality is by reference.</para>
 /// </remarks>
 public sealed class RoutingDecision : IDisposable
 {
     private readonly long[] _counts;
     private readonly long[] _assigned;
+    private readonly Tensor? _perturbed;
 
-    internal RoutingDecision(
-        Tensor indices, Tensor weights, Tensor logits, Tensor scores, Tensor? mask, Tensor kept, Tensor counts, RoutingCounts host)
+    internal RoutingDecision(RoutingProposal proposal, Tensor weights, Tensor? mask, Tensor kept, Tensor counts, RoutingCounts host)
     {
-        Indices = indices;
+        Indices = proposal.Indices;
         Weights = weights;
-        Logits = logits;
-        Scores = scores;
+        Logits = proposal.Logits;
+        Scores = proposal.Scores;
+        _perturbed = proposal.Perturbed;
+        NoiseDeviation = proposal.NoiseDeviation;
+        Chosen = proposal.Chosen;
+        ScoresSumToOne = proposal.ScoresSumToOne;
+        Slots = proposal.Slots;
         Mask = mask;
         Kept = kept;
         Counts = counts;
-        TokenCount = indices.size(0);
-        TopK = (int)indices.size(1);
+        TokenCount = Indices.size(0);
+        TopK = (int)Indices.size(1);
         ValidTokens = host.ValidTokens;
+        MostKept = host.MostKept;
         _counts = host.Kept;
         _assigned = host.Assigned;
     }
 
-    /// <summary>The chosen experts, [T, K], Int64, best first when routing is sparse and 0 … E-1 when it is dense.</summary>
+    /// <summary>The experts, [T, K], Int64, best first when routing is sparse and 0 … E-1 when K = E.</summary>
     public Tensor Indices { get; }
 
-    /// <summary>The weights as applied to the experts' outputs, [T, K], Float32 (Float64 for Float64 tokens).</summary>
+    /// <summary>The weights as applied, [T, K], Float32 (Float64 for Float64 tokens).</summary>
     public Tensor Weights { get; }
 
-    /// <summary>Which assignments take place, [T, K], Bool: false where an expert was full or the token is padding.</summary>
+    /// <summary>Which of <see cref="Indices"/> the router meant, [T, K], Bool; null when all are. Padding is not taken out here.</summary>
+    public Tensor? Chosen { get; }
+
+    /// <summary>Which assignments take place, [T, K], Bool: false where none was meant, an expert was full, or the token is padding.</summary>
     public Tensor Kept { get; }
 
     /// <summary>The router's raw output, before noise and temperature, [T, E].</summary>
     public Tensor Logits { get; }
 
-    /// <summary>The probabilities over all experts that the choice was made by (noise and temperature included), [T, E]; rows sum to 1.</summary>
+    /// <summary>The logits after noise and temperature, [T, E]; the raw ones where there is neither.</summary>
+    public Tensor PerturbedLogits => _perturbed ?? Logits;
+
+    /// <summary>The standard deviation of the noise in <see cref="PerturbedLogits"/>, [T, E]; null without Gaussian noise.</summary>
+    public Tensor? NoiseDeviation { get; }
+
+    /// <summary>How well each expert suits each token (noise and temperature included), [T, E], 0 or more: for a softmax probabilities, the rows of which sum to 1.</summary>
     public Tensor Scores { get; }
+
+    /// <summary>Whether each row of <see cref="Scores"/> sums to 1, as a softmax's does and a sigmoid's does not.</summary>
+    public bool ScoresSumToOne { get; }
 
     /// <summary>Kept assignments of each expert, [E], Int64, on the tokens' device.</summary>
     public Tensor Counts { get; }
@@ -55,11 +73,17 @@ public sealed class RoutingDecision : IDisposable
     /// <summary>Which tokens are real, [T], Bool; null when all are.</summary>
     public Tensor? Mask { get; }
 
+    /// <summary>The slots that tokens are mixed into; null for routers that send tokens.</summary>
+    public SlotMix? Slots { get; }
+
     /// <summary>T, padding included.</summary>
     public long TokenCount { get; }
 
     /// <summary>The tokens that are not padding.</summary>
     public long ValidTokens { get; }
+
+    /// <summary>S: the tokens are T / S sequences of this length (the input's second to last dimension; T for a matrix).</summary>
+    public long SequenceLength { get; internal init; }
 
     /// <summary>E.</summary>
     public int ExpertCount => _counts.Length;
@@ -67,32 +91,32 @@ public sealed class RoutingDecision : IDisposable
     /// <summary>K.</summary>
     public int TopK { get; }
 
-    /// <summary>Kept assignments of each expert, on the host. Their sum is what the experts compute.</summary>
+    /// <summary>What the weights are multiplied with.</summary>
+    public WeightTarget WeightTarget { get; internal init; }
+
+    /// <summary>What a token gets all of whose experts were full.</summary>
+    public DroppedTokens DroppedTokens { get; internal init; }
+
+    /// <summary>C, the places that each expert had, the most over the sequences if each has its own; null when there was no limit.</summary>
+    public long? Capacity { get; internal init; }
+
+    /// <summary>Kept assignments of each expert, on the host. Their sum is what the experts compute, slots apart.</summary>
     public IReadOnlyList<long> Load => _counts;
 
-    /// <summary>Assignments the gate made to each expert, before capacity dropped any; padding excluded.</summary>
+    /// <summary>Assignments the router made to each expert, before capacity dropped any; padding excluded.</summary>
     public IReadOnlyList<long> Assigned => _assigned;
 
     /// <summary>Assignments dropped because their expert was full.</summary>
     public long Dropped => _assigned.Sum() - _counts.Sum();
 
-    /// <summary>True when nothing was dropped or masked, so that all T · K assignments take place.</summary>
+    /// <summary>True when all T · K assignments take place.</summary>
     internal bool AllKept => _counts.Sum() == TokenCount * TopK;
 
-    internal IEnumerable<Tensor> Tensors
-    {
-        get
-        {
-            yield return Indices;
-            yield return Weights;
-            yield return Kept;
-            yield return Logits;
-            yield return Scores;
-            yield return Counts;
-            if (Mask is not null)
-                yield return Mask;
-        }
-    }
+    /// <summary>The most assignments that any token has kept; K unless the router chooses different numbers for different tokens.</summary>
+    internal long MostKept { get; }
+
+    internal IEnumerable<Tensor> Tensors =>
+        new[] { Indices, Weights, Kept, Logits, Scores, Counts, Mask, Chosen, _perturbed, NoiseDeviation, Slots?.Dispatch, Slots?.Combine }.OfType<Tensor>();
 
     /// <summary>Releases the decision's tensors.</summary>
     public void Dispose()

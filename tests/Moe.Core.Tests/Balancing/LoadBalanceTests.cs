@@ -38,7 +38,7 @@ public sealed class LoadBalanceTests
     public void It_is_the_sum_that_a_loop_gives(int topK, bool masked)
     {
         using var scope = NewDisposeScope();
-        using var gate = Make.Gate(Make.Options(topK: topK) with { Bias = true, CapacityFactor = 0.5, Temperature = 0.7 }, 5);
+        using var gate = Make.Gate(Make.Options(topK: topK) with { Bias = true, Capacity = new() { Factor = 0.5 }, Temperature = 0.7 }, 5);
         var real = Enumerable.Range(0, 14).Select(token => !masked || token % 3 != 0).ToArray();
         using var decision = gate.Route(Make.Normal(6, 14, 4), masked ? tensor(real) : null);
         var (indices, scores) = (Compare.Longs(decision.Indices), Compare.Doubles(decision.Scores));

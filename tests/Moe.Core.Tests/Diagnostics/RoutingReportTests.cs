@@ -40,7 +40,7 @@ public sealed class RoutingReportTests
     public void It_reports_a_decision_that_capacity_and_padding_cut_down()
     {
         using var scope = NewDisposeScope();
-        using var gate = Make.Gate(Make.Options(experts: 2, topK: 1) with { CapacityFactor = 1 });
+        using var gate = Make.Gate(Make.Options(experts: 2, topK: 1) with { Capacity = new() { Factor = 1 } });
         using (no_grad())
             gate.Weight.copy_(tensor(new double[] { 1, 1, 1, 1, 0, 0, 0, 0 }).reshape(2, 4));
         using var decision = gate.Route(ones(6, 4, dtype: ScalarType.Float64), Make.Mask(1, 1, 1, 1, 0, 0));

@@ -28,7 +28,7 @@ public sealed class StackedExpertsTests
         using var stacked = Layer([.. Enumerable.Range(1, 3).Select(seed => Make.Filled(Single(), seed))]);
         using var apart = Layer([.. Enumerable.Range(1, 3).Select(seed => new ModuleExpert(Make.Filled(Single(), seed), 4, 4))]);
         using (no_grad())
-            apart.Gate.Weight.copy_(Make.Filled(stacked.Gate, 5).Weight);
+            apart.Network.Weight.copy_(Make.Filled(stacked.Network, 5).Weight);
         var x = Make.Normal(1, 20, 4);
 
         Compare.SameBits(stacked.forward(x), apart.forward(x));
@@ -126,7 +126,7 @@ public sealed class StackedExpertsTests
         var x = Make.Normal(1, 10, 4);
 
         var expected = Textbook.Mixture(
-            x, layer.Gate.Weight, null, [row => row.matmul(weight[1].t()) + bias[1], row => row, row => row.matmul(weight[0].t()) + bias[0]], Make.Options(experts: 3));
+            x, layer.Network.Weight, null, [row => row.matmul(weight[1].t()) + bias[1], row => row, row => row.matmul(weight[0].t()) + bias[0]], Make.Options(experts: 3));
         Compare.Close(layer.forward(x), expected, 1e-12);
     }
 

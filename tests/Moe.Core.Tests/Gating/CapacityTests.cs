@@ -8,7 +8,7 @@ public sealed class CapacityTests
 {
     private static RoutingDecision Decide(Case c)
     {
-        using var gate = Make.Gate(Make.Options(c.Experts, c.TopK) with { CapacityFactor = c.Factor }, c.Seed);
+        using var gate = Make.Gate(Make.Options(c.Experts, c.TopK) with { Capacity = new() { Factor = c.Factor } }, c.Seed);
         using var mask = c.Real is null ? null : tensor(c.Real);
         return gate.Route(Make.Normal(c.Seed, c.Tokens, 4), mask);
     }
@@ -74,7 +74,7 @@ public sealed class CapacityTests
     public void An_expert_that_all_tokens_want_takes_as_many_as_the_formula_says(double factor, int places)
     {
         using var scope = NewDisposeScope();
-        using var gate = OneWinner(Make.Options(experts: 4, topK: 1) with { CapacityFactor = factor });
+        using var gate = OneWinner(Make.Options(experts: 4, topK: 1) with { Capacity = new() { Factor = factor } });
         using var decision = gate.Route(ones(12, 4, dtype: ScalarType.Float64));
 
         decision.Load.Should().Equal(0, 0, places, 0);
@@ -93,16 +93,18 @@ public sealed class CapacityTests
         var (e, k) = experts == 7 ? (100, 7) : (1, 1);
         var all = zeros(tokensPerExpert * 3, 1, dtype: ScalarType.Int64);
 
-        Compare.Bools(Capacity.Keep(all, tokens * k, e, factor)).Count(kept => kept).Should().Be(expected);
+        var options = new CapacityOptions { Factor = factor };
+        var places = Capacity.Places((tokens * k).reshape(1), 1, e, options, training: true);
+        Compare.Bools(Capacity.Keep(all, places, e, arange(all.numel(), dtype: ScalarType.Int64))).Count(kept => kept).Should().Be(expected);
     }
 
     [Fact]
     public void A_dropped_token_gets_zero_and_costs_its_expert_nothing()
     {
         using var scope = NewDisposeScope();
-        using var layer = Make.Layer(Make.Options(experts: 4, topK: 1) with { CapacityFactor = 1 });
+        using var layer = Make.Layer(Make.Options(experts: 4, topK: 1) with { Capacity = new() { Factor = 1 } });
         using (no_grad())
-            layer.Gate.Weight.copy_(tensor(new double[] { 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0 }).reshape(4, 4));
+            layer.Network.Weight.copy_(tensor(new double[] { 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0 }).reshape(4, 4));
         var x = Make.Normal(3, 8, 4).abs() + 1;
         using var result = layer.ForwardWithRouting(x);
 
@@ -116,9 +118,9 @@ public sealed class CapacityTests
     public void Training_and_evaluation_have_factors_of_their_own()
     {
         using var scope = NewDisposeScope();
-        var options = Make.Options(experts: 4, topK: 1) with { CapacityFactor = 1, EvaluationCapacityFactor = 2 };
+        var options = Make.Options(experts: 4, topK: 1) with { Capacity = new() { Factor = 1, EvaluationFactor = 2 } };
         using var gate = OneWinner(options);
-        using var dropless = OneWinner(options with { CapacityFactor = null, EvaluationCapacityFactor = null });
+        using var dropless = OneWinner(options with { Capacity = null });
         var x = ones(12, 4, dtype: ScalarType.Float64);
 
         gate.Route(x).Load.Should().Equal(0, 0, 3, 0);
@@ -131,7 +133,7 @@ public sealed class CapacityTests
     public void Capacity_is_counted_over_real_tokens_only()
     {
         using var scope = NewDisposeScope();
-        using var gate = OneWinner(Make.Options(experts: 4, topK: 1) with { CapacityFactor = 1 });
+        using var gate = OneWinner(Make.Options(experts: 4, topK: 1) with { Capacity = new() { Factor = 1 } });
         var mask = Make.Mask(0, 1, 1, 0, 1, 1, 0, 0, 0, 0, 0, 0);
         using var decision = gate.Route(ones(12, 4, dtype: ScalarType.Float64), mask);
 

@@ -5,7 +5,7 @@ namespace Moe.Core.Tests;
 /// <summary>Noisy top-k gating, Shazeer et al. 2017, eq. 4.</summary>
 public sealed class GatingNoiseTests
 {
-    private static readonly GatingOptions Noisy = Make.Options(experts: 5, topK: 2) with { NoisyGating = true, Temperature = 0.5 };
+    private static readonly GatingOptions Noisy = Make.Options(experts: 5, topK: 2) with { Noise = new LearnedNoise(), Temperature = 0.5 };
 
     [Theory]
     [InlineData(1.0)]

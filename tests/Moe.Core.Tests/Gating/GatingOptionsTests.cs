@@ -13,15 +13,15 @@ public sealed class GatingOptionsTests
             TopK = 3,
             Softmax = (SoftmaxOrder)7,
             Temperature = double.NaN,
-            CapacityFactor = 0,
-            EvaluationCapacityFactor = double.PositiveInfinity,
+            Capacity = new() { Factor = double.NaN, EvaluationFactor = double.PositiveInfinity },
         };
 
         FluentActions.Invoking(() => new GatingNetwork(options)).Should().Throw<ArgumentException>().WithParameterName("options").Which.Message.Should().Be(
             "GatingOptions is not valid: InputWidth (0) must be at least 1. ExpertCount (-1) must be at least 1. "
-            + "TopK (3) must lie between 1 and ExpertCount (-1). Softmax (7) must be AfterSelection or BeforeSelection. "
-            + "Temperature (NaN) must be positive and finite. CapacityFactor (0) must be positive and finite, or null. "
-            + "EvaluationCapacityFactor (Infinity) must be positive and finite, or null. (Parameter 'options')");
+            + "TopK (3) must lie between 1 and ExpertCount (-1). Temperature (NaN) must be positive and finite. "
+            + "Softmax (7) must be AfterSelection or BeforeSelection. "
+            + "Capacity.Factor (NaN) must be finite, or null. "
+            + "Capacity.EvaluationFactor (Infinity) must be finite, or null. (Parameter 'options')");
     }
 
     [Theory]
@@ -58,11 +58,20 @@ public sealed class GatingOptionsTests
             Softmax = SoftmaxOrder.AfterSelection,
             Renormalize = false,
             Bias = false,
-            NoisyGating = false,
+            Noise = null,
             StraightThrough = false,
             Temperature = 1,
-            CapacityFactor = null,
-            EvaluationCapacityFactor = null,
+            Capacity = null,
+            Projection = new LinearProjection(),
+            Score = ScoreFunction.Softmax,
+            InputJitter = 0,
+            Selection = new TopKSelection(),
+            SelectionBias = false,
+            NullExperts = 0,
+            NormPower = 1,
+            NormEpsilon = 1e-20,
+            ScalingFactor = 1,
+            WeightTarget = WeightTarget.Output,
         });
         new FeedForwardOptions { InputWidth = 1, HiddenWidth = 2 }.Should().Be(
             new FeedForwardOptions { InputWidth = 1, HiddenWidth = 2, OutputWidth = null, Activation = Activation.Gelu, Bias = true });

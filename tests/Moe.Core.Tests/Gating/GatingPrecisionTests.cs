@@ -12,7 +12,7 @@ public sealed class GatingPrecisionTests
     public void Moving_a_layer_to_a_narrow_type_leaves_the_bits_of_the_gate_alone(ScalarType narrow)
     {
         using var scope = NewDisposeScope();
-        using var layer = Make.Layer(Make.Options() with { Bias = true, NoisyGating = true }, type: ScalarType.Float32);
+        using var layer = Make.Layer(Make.Options() with { Bias = true, Noise = new LearnedNoise() }, type: ScalarType.Float32);
         var before = layer.Gate.named_parameters().ToDictionary(pair => pair.name, pair => Compare.Bits(pair.parameter));
 
         layer.to(narrow);
@@ -25,7 +25,7 @@ public sealed class GatingPrecisionTests
         layer.named_parameters().Where(pair => pair.name.StartsWith("experts", StringComparison.Ordinal))
             .Should().NotBeEmpty().And.OnlyContain(pair => pair.parameter.dtype == narrow);
         layer.to(CPU, narrow);
-        layer.Gate.Weight.dtype.Should().Be(ScalarType.Float32);
+        layer.Network.Weight.dtype.Should().Be(ScalarType.Float32);
     }
 
     [Theory]
@@ -36,7 +36,7 @@ public sealed class GatingPrecisionTests
     public void The_type_of_the_tokens_decides_the_type_of_the_decision(ScalarType tokens, ScalarType routed)
     {
         using var scope = NewDisposeScope();
-        using var gate = Make.Gate(Make.Options() with { Bias = true, NoisyGating = true }, type: ScalarType.Float32);
+        using var gate = Make.Gate(Make.Options() with { Bias = true, Noise = new LearnedNoise() }, type: ScalarType.Float32);
         using var decision = gate.Route(Make.Normal(1, tokens, 5, 4));
 
         decision.Logits.dtype.Should().Be(routed);

@@ -105,7 +105,7 @@ public sealed class GatingWeightTests
         using var layer = Make.Layer(options);
         var x = Make.Normal(8, 9, 4);
 
-        var expected = Textbook.Mixture(x, layer.Gate.Weight, layer.Gate.Bias, Textbook.StackOf(layer), options, 0.7);
+        var expected = Textbook.Mixture(x, layer.Network.Weight, layer.Network.Bias, Textbook.StackOf(layer), options, 0.7);
         Compare.Close(layer.forward(x), expected, 1e-10);
     }
 
@@ -146,7 +146,7 @@ public sealed class GatingWeightTests
     public void Fresh_weights_lie_within_one_over_the_root_of_the_width_and_biases_and_noise_begin_at_zero()
     {
         using var generator = new Generator(3);
-        using var gate = new GatingNetwork(Make.Options(experts: 50, width: 16) with { Bias = true, NoisyGating = true }, generator);
+        using var gate = new GatingNetwork(Make.Options(experts: 50, width: 16) with { Bias = true, Noise = new LearnedNoise() }, generator);
 
         Compare.Doubles(gate.Weight).Should().OnlyContain(value => Math.Abs(value) <= 0.25).And.Contain(value => Math.Abs(value) > 0.2);
         Compare.Doubles(gate.Bias!).Should().OnlyContain(value => value == 0);

@@ -33,7 +33,7 @@ public sealed partial class ApiRulesTests
     public void Every_public_module_names_its_state_in_snake_case()
     {
         using var scope = NewDisposeScope();
-        var options = Make.Options(experts: 1, topK: 1) with { Bias = true, NoisyGating = true };
+        var options = Make.Options(experts: 1, topK: 1) with { Bias = true, Noise = new LearnedNoise() };
         nn.Module[] modules =
         [
             new GatingNetwork(options),
@@ -46,6 +46,8 @@ public sealed partial class ApiRulesTests
             new ConstantExpert(4, ones(4)),
             new IdentityExpert(4),
             new ModuleExpert(nn.Linear(4, 4), 4, 4),
+            new SelfGatedExpert(new LinearExpert(4, 4)),
+            new SoftRouter(new() { InputWidth = 4, ExpertCount = 2 }),
         ];
 
         modules.Select(module => module.GetType()).Should().BeEquivalentTo(

@@ -6,7 +6,7 @@ namespace Moe.Core.Tests;
 public sealed partial class SourceRulesTests
 {
     [Fact]
-    public void One_place_in_the_library_reads_from_the_device()
+    public void One_place_on_the_way_of_a_token_reads_from_the_device()
     {
         var reads =
             from file in Directory.EnumerateFiles(Source(), "*.cs", SearchOption.AllDirectories)
@@ -16,10 +16,14 @@ public sealed partial class SourceRulesTests
             where !line.TrimStart().StartsWith("//", StringComparison.Ordinal) && ReadsFromDevice().IsMatch(line)
             select $"{Path.GetFileName(file)}: {line.Trim()}";
 
-        // The transfer, and the look at what has arrived.
-        reads.Should().Equal(
-            "RoutingCounts.cs: using var onHost = torch.cat([kept, assigned, validTokens.reshape(1), nonFinite.reshape(1)]).cpu();",
-            "RoutingCounts.cs: var numbers = onHost.data<long>().ToArray();");
+        // The transfer, and the look at what has arrived. Besides: a router whose choice is solved on the host, and a trace that somebody asks
+        // for.
+        reads.Should().BeEquivalentTo(
+            "RoutingCounts.cs: using var onHost = torch.cat([kept, assigned, .. scalars]).cpu();",
+            "RoutingCounts.cs: var numbers = onHost.data<long>().ToArray();",
+            "BalancedAssignmentSelection.cs: using var onHost = cat([input.Logits.detach().to(ScalarType.Float64), real], 1).cpu();",
+            "BalancedAssignmentSelection.cs: var assigned = Auction.Assign(onHost.data<double>().ToArray(), tokens, experts);",
+            "RoutingTrace.cs: var all = stack(parts.Select(part => part.to(ScalarType.Float64))).cpu().data<double>().ToArray();");
     }
 
     /// <summary>Also nonzero, unique and masks as indices: their results have sizes that the host must learn.</summary>

@@ -9,10 +9,10 @@ internal static class Make
     public static GatingOptions Everything { get; } = Options() with
     {
         Bias = true,
-        NoisyGating = true,
+        Noise = new LearnedNoise(),
         StraightThrough = true,
         Temperature = 0.8,
-        CapacityFactor = 0.8,
+        Capacity = new() { Factor = 0.8 },
     };
 
     public static Tensor Normal(int seed, params long[] shape) => Normal(seed, ScalarType.Float64, shape);

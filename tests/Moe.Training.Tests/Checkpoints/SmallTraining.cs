@@ -71,7 +71,7 @@ internal sealed class SmallTraining
         for (var layer = 0; layer < Gates; layer++)
         {
             var gate = new GatingNetwork(
-                new GatingOptions { InputWidth = HiddenWidth, ExpertCount = 4, TopK = 2, NoisyGating = true }, new Generator((ulong)(seed + layer)));
+                new GatingOptions { InputWidth = HiddenWidth, ExpertCount = 4, TopK = 2, Noise = new LearnedNoise() }, new Generator((ulong)(seed + layer)));
             parts.Add(new MixtureOfExperts(gate, StackedExperts.FeedForward(4, new FeedForwardOptions { InputWidth = HiddenWidth, HiddenWidth = 6 })));
         }
         parts.Add(nn.Linear(HiddenWidth, 3));

@@ -102,7 +102,7 @@ public sealed class ObjectiveTests
         using var value = new Objective((o, _) => o.sum() * 0).Evaluate(output, output, pass, lambda: 1);
         value.Total.backward();
 
-        State.Numbers(mixture.Gate.Weight.grad!).Should().Contain(gradient => Math.Abs(gradient) > 1e-4);
+        State.Numbers(mixture.Network.Weight.grad!).Should().Contain(gradient => Math.Abs(gradient) > 1e-4);
     }
 
     [Theory]
@@ -134,7 +134,7 @@ public sealed class ObjectiveTests
         value.Balance.dtype.Should().Be(ScalarType.Float32);
         value.Balance.item<float>().Should().Be(LoadBalance.Loss(pass.Layers[0].Decision).item<float>());
         value.Total.backward();
-        layer.Gate.Weight.grad!.isfinite().all().item<bool>().Should().BeTrue();
+        layer.Network.Weight.grad!.isfinite().all().item<bool>().Should().BeTrue();
     }
 
     [Fact]
@@ -169,8 +169,8 @@ public sealed class ObjectiveTests
     private static double NaiveBalance(MixtureOfExperts mixture, Tensor x, bool[] real)
     {
         using var scope = NewDisposeScope();
-        var (experts, k, tokens) = (mixture.Gate.Options.ExpertCount, mixture.Gate.Options.TopK, real.Count(r => r));
-        var logits = State.Numbers(x.matmul(mixture.Gate.Weight.t())).Chunk(experts).Where((_, token) => real[token]).ToArray();
+        var (experts, k, tokens) = (mixture.Network.Options.ExpertCount, mixture.Network.Options.TopK, real.Count(r => r));
+        var logits = State.Numbers(x.matmul(mixture.Network.Weight.t())).Chunk(experts).Where((_, token) => real[token]).ToArray();
         var (p, f) = (new double[experts], new double[experts]);
         foreach (var row in logits)
         {

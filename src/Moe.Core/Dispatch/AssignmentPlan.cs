@@ -1,0 +1,70 @@
+using static TorchSharp.torch;
+
+namespace Moe.Core;
+
+/// <summary>Each token is copied once for each expert it goes to, and gets the weighted sum of their answers.</summary>
+/// <remarks>N = T · K assignments, of which M are kept. A stable sort by expert keeps token order inside each expert.</remarks>
+internal sealed class AssignmentPlan : DispatchPlan
+{
+    private readonly RoutingDecision _decision;
+    private readonly long _routed;
+
+    /// <summary>Which assignment (t · K + k) each routed row is, [M].</summary>
+    private readonly Tensor _assignments;
+
+    /// <summary>In which row the answer to each assignment lies, [N]; M stands for the row of zeros of those that are not kept.</summary>
+    private readonly Tensor _rows;
+
+    public AssignmentPlan(RoutingDecision decision)
+    {
+        _decision = decision;
+        _routed = decision.Load.Sum();
+        var experts = decision.AllKept
+            ? decision.Indices
+            : decision.Indices.masked_fill(decision.Kept.bitwise_not(), decision.ExpertCount);
+        var (_, order) = experts.reshape(-1).sort(0, descending: false, stable: true);
+
+        var rows = Rows.Inverse(order);
+        _assignments = order.narrow(0, 0, _routed);
+        _rows = decision.AllKept ? rows : rows.clamp_max(_routed);
+    }
+
+    public override IReadOnlyList<long> RowsPerExpert => _decision.Load;
+
+    public override Tensor Gather(Tensor tokens)
+    {
+        var rows = Rows.Pick(tokens, _assignments.div(_decision.TopK, RoundingMode.floor));
+        if (_decision.WeightTarget == WeightTarget.Output)
+            return rows;
+        var weights = _decision.Weights.to(tokens.dtype).reshape(-1).gather(0, _assignments).unsqueeze(-1);
+        return rows * (_decision.WeightTarget == WeightTarget.Input ? weights : 1 + (weights - weights.detach()));
+    }
+
+    public override Tensor Combine(List<Tensor> answers, Tensor tokens, long outputWidth)
+    {
+        if (!_decision.AllKept)
+            answers.Add(zeros(1, outputWidth, dtype: tokens.dtype, device: tokens.device));
+        var all = answers.Count == 1 ? answers[0] : cat(answers);
+        var rows = _rows.reshape(-1, _decision.TopK);
+        var weights = _decision.WeightTarget == WeightTarget.Input ? _decision.Kept.to(tokens.dtype) : _decision.Weights.to(tokens.dtype);
+        if (_decision.MostKept < _decision.TopK)
+        {
+            // As wide as the token with the most experts, rather than as wide as there are experts.
+            var (_, places) = _decision.Kept.to(ScalarType.Byte).sort(1, descending: true, stable: true);
+            places = places.narrow(1, 0, Math.Max(_decision.MostKept, 1));
+            (rows, weights) = (rows.gather(1, places), weights.gather(1, places));
+        }
+        var byToken = Rows.Pick(all, rows.reshape(-1)).reshape(rows.size(0), rows.size(1), outputWidth);
+        var output = weights.unsqueeze(1).bmm(byToken).squeeze(1);
+        return _decision.DroppedTokens == DroppedTokens.PassThrough && _decision.Dropped > 0 ? output + PassedThrough(tokens) : output;
+    }
+
+    /// <summary>The tokens that nobody answers although they are real; 0 for all others.</summary>
+    private Tensor PassedThrough(Tensor tokens)
+    {
+        var alone = _decision.Kept.sum(1).eq(0);
+        if (_decision.Mask is { } mask)
+            alone = alone.bitwise_and(mask);
+        return tokens * alone.unsqueeze(-1);
+    }
+}

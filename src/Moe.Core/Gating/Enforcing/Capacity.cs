@@ -1,0 +1,93 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Moe.Core;
+
+/// <summary>The last step of a router: which assignments still fit into their experts. Nothing is read back to decide.</summary>
+internal static class Capacity
+{
+    /// <summary>The factor that holds in a mode: null or 0 for no limit.</summary>
+    public static bool IsLimited(CapacityOptions? options, bool training) =>
+        options is not null && (options.Fixed is not null || (training ? options.Factor : options.EvaluationFactor) is { } factor && factor != 0);
+
+    /// <summary>C for each group of tokens, [G], Float64.</summary>
+    /// <param name="validTokens">Real tokens of each group, [G].</param>
+    /// <param name="choices">K.</param>
+    /// <param name="expertCount">E.</param>
+    /// <param name="options">The rule, which <see cref="IsLimited"/>.</param>
+    /// <param name="training">The mode.</param>
+    public static Tensor Places(Tensor validTokens, long choices, int expertCount, CapacityOptions options, bool training)
+    {
+        var places = options.Fixed is { } given
+            ? torch.full_like(validTokens, given, dtype: ScalarType.Float64)
+            : Rounded(validTokens, choices, expertCount, Math.Abs((training ? options.Factor : options.EvaluationFactor)!.Value), options.Rounding);
+        if (options.Minimum > 0)
+            places = places.clamp_min(options.Minimum);
+        return options.MultipleOf > 1 ? places.div(options.MultipleOf).ceil().mul(options.MultipleOf) : places;
+    }
+
+    /// <summary>factor · K · tokens / E as a whole number, Float64.</summary>
+    public static Tensor Rounded(Tensor validTokens, long choices, int expertCount, double factor, CapacityRounding rounding)
+    {
+        // K · T first, since K / E is not exact; and a factor such as 1.1 lies a hair above what was written, which must not open one more place.
+        var exact = validTokens.to(ScalarType.Float64).mul(choices).mul(factor).div(expertCount);
+        return rounding switch
+        {
+            CapacityRounding.Up => exact.mul(1 - 1e-14).ceil(),
+            CapacityRounding.Down => exact.mul(1 + 1e-14).floor(),
+            _ => exact.round(),
+        };
+    }
+
+    /// <summary>Marks the assignments that fit.</summary>
+    /// <param name="indices">Chosen experts, [T, K], Int64; E stands for "takes no place".</param>
+    /// <param name="places">C for each group, [G]; the groups are T / G tokens each.</param>
+    /// <param name="expertCount">E.</param>
+    /// <param name="order">All N assignments (t · K + k), those that come first first, [N]; see <see cref="Order"/>.</param>
+    /// <returns>[T, K], Bool.</returns>
+    public static Tensor Keep(Tensor indices, Tensor places, int expertCount, Tensor order)
+    {
+        var (tokens, choices, groups) = (indices.size(0), indices.size(1), places.size(0));
+        var device = indices.device;
+
+        // Each expert of each group is a queue; a stable sort by queue keeps the order inside it.
+        var queues = indices;
+        if (groups > 1)
+            queues = indices + torch.arange(groups, dtype: ScalarType.Int64, device: device).mul(expertCount + 1).repeat_interleave(tokens / groups).unsqueeze(-1);
+        var (queue, byQueue) = queues.reshape(-1).gather(0, order).sort(0, descending: false, stable: true);
+        var lengths = Count(queue, (int)(groups * (expertCount + 1)) - 1);
+        var starts = lengths.cumsum(0) - lengths;
+        var position = torch.arange(tokens * choices, dtype: ScalarType.Int64, device: device) - starts.gather(0, queue);
+
+        var limits = torch.cat([places.unsqueeze(-1).expand(groups, expertCount), torch.zeros(groups, 1, dtype: places.dtype, device: device)], 1).reshape(-1);
+        var fits = position.lt(limits.gather(0, queue));
+        return torch.empty_like(fits).index_copy_(0, order.gather(0, byQueue), fits).reshape(tokens, choices);
+    }
+
+    /// <summary>All assignments in the order in which they get places, [N].</summary>
+    public static Tensor Order(RoutingProposal proposal, CapacityOptions options, bool training, RandomDraws draws)
+    {
+        var indices = proposal.Indices;
+        var (tokens, choices) = (indices.size(0), indices.size(1));
+        var all = torch.arange(tokens * choices, dtype: ScalarType.Int64, device: indices.device);
+        return options.Overflow switch
+        {
+            Overflow.ChoiceThenPosition => all.reshape(tokens, choices).t().reshape(-1),
+            Overflow.Probability => Descending(proposal.Scores.detach().gather(1, indices).reshape(-1)),
+            Overflow.BatchPrioritized => all.reshape(tokens, choices).t().gather(1, Descending(proposal.Scores.detach().amax([1])).unsqueeze(0).expand(choices, tokens)).reshape(-1),
+            Overflow.Random when training => Descending(draws.Uniform(proposal.Scores.detach().gather(1, indices).reshape(-1))),
+            _ => all,
+        };
+    }
+
+    /// <summary>How often each of 0 … E occurs in <paramref name="experts"/>: [E + 1], Int64, the last for what no expert takes.</summary>
+    public static Tensor Count(Tensor experts, int expertCount)
+    {
+        // bincount would ask a CUDA device for the maximum first, and wait for the answer.
+        var flat = experts.reshape(-1);
+        return torch.zeros(expertCount + 1, dtype: ScalarType.Int64, device: experts.device)
+            .scatter_add_(0, flat, torch.ones_like(flat));
+    }
+
+    private static Tensor Descending(Tensor values) => values.sort(0, descending: true, stable: true).Indices;
+}

@@ -1,0 +1,14 @@
+namespace Moe.Core;
+
+/// <summary>How a <see cref="SoftRouter"/> compares tokens with slots.</summary>
+public enum SlotNormalization
+{
+    /// <summary>Both at length 1, times a learned scale that is 1 at first (Puigcerver et al. 2023, section 2.3 and algorithm 2).</summary>
+    UnitLength,
+
+    /// <summary>Slots at length √D times a learned gain [D]; tokens as they are, to be normalised before the layer (soft-moe-pytorch).</summary>
+    RootMeanSquareSlots,
+
+    /// <summary>As they are.</summary>
+    None,
+}

@@ -1,0 +1,44 @@
+using static TorchSharp.torch;
+
+namespace Moe.Core;
+
+/// <summary>The fourth step of a router: how much each chosen expert's answer counts.</summary>
+internal static class Weighting
+{
+    /// <summary>The weights of the chosen experts, [T, K].</summary>
+    /// <param name="input">Logits and scores.</param>
+    /// <param name="indices">The experts, [T, K].</param>
+    /// <param name="counted">Which of them take part in normalising, [T, K], Bool; null when all do. The others get 0.</param>
+    /// <param name="options">Where the softmax stands, how weights are normalised, and what gradients pass.</param>
+    public static Tensor Weigh(SelectionInput input, Tensor indices, Tensor? counted, GatingOptions options)
+    {
+        var scores = input.Scores.gather(1, indices);
+        if (counted is not null)
+            scores *= counted;
+        var weights = options.Score.SumsToOne && options.Softmax == SoftmaxOrder.AfterSelection
+            ? AmongChosen(input.Logits.gather(1, indices), counted)
+            : Normalized(scores, options);
+
+        // The difference is exactly 0 forward and the identity on the chosen scores backward.
+        if (options.StraightThrough)
+            weights = weights.detach() + (scores - scores.detach());
+        return options.ScalingFactor == 1 ? weights : weights * options.ScalingFactor;
+    }
+
+    /// <summary>The softmax over the logits that count. A finite floor, since a row of nothing but -∞ has no softmax.</summary>
+    private static Tensor AmongChosen(Tensor logits, Tensor? counted) => counted is null
+        ? logits.softmax(-1)
+        : logits.masked_fill(counted.bitwise_not(), -1e30).softmax(-1) * counted;
+
+    private static Tensor Normalized(Tensor scores, GatingOptions options)
+    {
+        if (!options.Renormalize)
+            return scores;
+        var norm = options.NormPower == 1 ? scores.sum(dim: -1, keepdim: true) : Norm(scores, options.NormPower);
+        return scores / (norm + options.NormEpsilon);
+    }
+
+    // Clamped from below: the slope of a root is infinite at 0.
+    private static Tensor Norm(Tensor scores, double power) =>
+        scores.pow(power).sum(dim: -1, keepdim: true).clamp_min(1e-30).pow(1 / power);
+}
