@@ -29,12 +29,10 @@ internal sealed class EpochSums
         Loss += outcome.Loss * outcome.Samples;
         Samples += outcome.Samples;
         Tokens += outcome.Tokens;
-        AddRouting(Routing, outcome.Routing);
+        foreach (var (layer, report) in outcome.Routing)
+            AddRouting(Routing, layer, report);
     }
 
-    public static void AddRouting(Dictionary<string, RoutingReport> sums, IEnumerable<(string Layer, RoutingReport Report)> reports)
-    {
-        foreach (var (layer, report) in reports)
-            sums[layer] = sums.TryGetValue(layer, out var before) ? RoutingReport.Combine([before, report]) : report;
-    }
+    public static void AddRouting(Dictionary<string, RoutingReport> sums, string layer, RoutingReport report) =>
+        sums[layer] = sums.TryGetValue(layer, out var before) ? RoutingReport.Combine([before, report]) : report;
 }

@@ -20,7 +20,8 @@ internal sealed class Evaluator(RoutedModel model, Objective objective, TrainerO
             balance += value.Balance.to(ScalarType.Float64).item<double>() * share;
             foreach (var metric in options.Metrics)
                 metrics[metric.Name] += Measure(metric, output, targets) * share;
-            EpochSums.AddRouting(routing, pass.Layers.Select(layer => (model.NameOf(layer.Layer), RoutingReport.From(layer.Decision))));
+            foreach (var (layer, decision) in pass.Layers)
+                EpochSums.AddRouting(routing, model.NameOf(layer), RoutingReport.From(decision));
         }, cancellation);
         return new EvaluationReport { TaskLoss = task, Balance = balance, Metrics = metrics, Routing = routing };
     }

@@ -11,12 +11,12 @@ internal sealed record StepOutcome(
     long Samples,
     long Tokens,
     IReadOnlyList<(string Layer, double Balance)> Layers,
-    IReadOnlyList<(string Layer, RoutingReport Report)> Routing)
+    IReadOnlyDictionary<string, RoutingReport> Routing)
 {
     public double Loss => TaskLoss + Lambda * Balance;
 
     public string? SkippedBecause { get; init; }
 
     /// <summary>The outcome of a step that came to nothing before it measured anything.</summary>
-    public static StepOutcome None(double lambda) => new(double.NaN, double.NaN, lambda, double.NaN, 0, 0, [], []);
+    public static StepOutcome None(double lambda) => new(double.NaN, double.NaN, lambda, double.NaN, 0, 0, [], new Dictionary<string, RoutingReport>());
 }

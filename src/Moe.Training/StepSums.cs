@@ -7,7 +7,7 @@ namespace Moe.Training;
 internal sealed class StepSums(RoutedModel model)
 {
     private readonly List<(Tensor Values, double Share, string[] Layers)> _batches = [];
-    private readonly List<(string Layer, RoutingReport Report)> _routing = [];
+    private readonly Dictionary<string, RoutingReport> _routing = [];
     private long _samples;
     private long _tokens;
 
@@ -19,7 +19,8 @@ internal sealed class StepSums(RoutedModel model)
             var values = stack([value.Task.to(value.Balance.dtype), value.Balance, .. value.Layers]).to(ScalarType.Float64);
             _batches.Add((values.MoveToOuterDisposeScope(), share, [.. pass.Layers.Select(layer => model.NameOf(layer.Layer))]));
         }
-        _routing.AddRange(pass.Layers.Select(layer => (model.NameOf(layer.Layer), RoutingReport.From(layer.Decision))));
+        foreach (var (layer, decision) in pass.Layers)
+            EpochSums.AddRouting(_routing, model.NameOf(layer), RoutingReport.From(decision));
         _samples += samples;
         _tokens += pass.Layers.Count > 0 ? pass.Layers[0].Decision.ValidTokens : samples;
     }

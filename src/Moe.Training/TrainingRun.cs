@@ -178,6 +178,7 @@ internal sealed class TrainingRun : IDisposable
         GradientNorm = outcome.GradientNorm,
         Samples = outcome.Samples,
         Tokens = outcome.Tokens,
+        Routing = outcome.Routing,
         SkippedBecause = outcome.SkippedBecause,
         Elapsed = Elapsed,
     };

@@ -1,3 +1,5 @@
+using Moe.Core;
+
 namespace Moe.Training;
 
 /// <summary>One optimizer step in plain numbers.</summary>
@@ -35,6 +37,9 @@ public sealed record StepReport
 
     /// <summary>Real tokens that the first mixture routed in this step; samples for a model without mixtures.</summary>
     public required long Tokens { get; init; }
+
+    /// <summary>Who answered in this step, for each mixture by its name in the model; empty when a skipped step came to nothing before it routed.</summary>
+    public required IReadOnlyDictionary<string, RoutingReport> Routing { get; init; }
 
     /// <summary>What was NaN or infinite, so that the step was not taken; null for a step that was.</summary>
     public string? SkippedBecause { get; init; }

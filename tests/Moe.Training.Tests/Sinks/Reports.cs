@@ -41,6 +41,7 @@ internal static class Reports
         GradientNorm = 3,
         Samples = 32,
         Tokens = 32,
+        Routing = Routing("moe"),
         SkippedBecause = skipped,
         Elapsed = TimeSpan.FromSeconds(step),
     };
