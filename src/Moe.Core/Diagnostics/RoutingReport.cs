@@ -23,13 +23,13 @@ public sealed class RoutingReport
     /// <summary>Real tokens routed.</summary>
     public long Tokens { get; }
 
-    /// <summary>K; the largest, when a schedule changed it between the batches.</summary>
+    /// <summary>K, the most assignments that a token can have: some routers choose fewer for some tokens, and a schedule may have changed K between the batches.</summary>
     public int TopK { get; }
 
     /// <summary>E.</summary>
     public int ExpertCount => Load.Count;
 
-    /// <summary>Share of all assignments that went to each expert, [E]; sums to 1, or all 0 when nothing was routed.</summary>
+    /// <summary>Share of all assignments that went to each expert, [E]; sums to 1, or all 0 when nothing was assigned.</summary>
     public IReadOnlyList<double> Share { get; }
 
     /// <summary>Entropy of <see cref="Share"/> in nats: ln E when all experts get the same, 0 when one gets all.</summary>
