@@ -11,6 +11,9 @@ internal sealed class EpochSums
 
     public double Loss { get; set; }
 
+    /// <summary>Values and λs of the terms, each times samples.</summary>
+    public Dictionary<string, TermReport> Terms { get; set; } = [];
+
     public long Samples { get; set; }
 
     public long Tokens { get; set; }
@@ -25,10 +28,15 @@ internal sealed class EpochSums
         if (outcome.SkippedBecause is not null)
             return;
         TaskLoss += outcome.TaskLoss * outcome.Samples;
-        Balance += outcome.Balance * outcome.Samples;
+        Balance += outcome.Balance.Value * outcome.Samples;
         Loss += outcome.Loss * outcome.Samples;
         Samples += outcome.Samples;
         Tokens += outcome.Tokens;
+        foreach (var (name, term) in outcome.Terms)
+        {
+            var before = Terms.GetValueOrDefault(name, new TermReport(0, 0));
+            Terms[name] = new TermReport(before.Value + term.Value * outcome.Samples, before.Lambda + term.Lambda * outcome.Samples);
+        }
         foreach (var (layer, report) in outcome.Routing)
             AddRouting(Routing, layer, report);
     }

@@ -12,6 +12,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly TrainerCallback[] _callbacks;
     private readonly TrainingData _training;
     private readonly TrainingData? _validation;
+    private readonly Lambdas _lambdas;
     private readonly TrainingStep _step;
     private readonly Evaluator _evaluator;
     private readonly BestModel _best;
@@ -30,6 +31,7 @@ internal sealed class TrainingRun : IDisposable
         _callbacks = callbacks;
         _training = training;
         _validation = validation;
+        _lambdas = new Lambdas(options);
         _step = new TrainingStep(model, optimizer, objective, options);
         _evaluator = new Evaluator(model, objective, options);
         _best = new BestModel(model, options);
@@ -64,7 +66,7 @@ internal sealed class TrainingRun : IDisposable
         {
             _best.Restore();
 
-            // With the temperature that it was judged with; with another its gates would give other outputs.
+            // With the temperature and the K that it was judged with; with others its gates would give other outputs.
             SetGates((best + 1) * _stepsPerEpoch - 1);
         }
         var result = new TrainingResult
@@ -89,9 +91,12 @@ internal sealed class TrainingRun : IDisposable
         {
             StopIfCancelled(cancellation);
             SetSchedules(_progress.Step);
+            var lambdas = _lambdas.At(_progress.Step, _progress.Factors);
             var before = _clock.Elapsed.TotalSeconds;
-            var outcome = _step.Take(_progress.Step, _training, order.Batches(_progress.StepInEpoch));
+            var outcome = _step.Take(_progress.Step, lambdas, _training, order.Batches(_progress.StepInEpoch));
             _progress.Sums.Add(outcome, _clock.Elapsed.TotalSeconds - before);
+            if (outcome.SkippedBecause is null)
+                _lambdas.Adapt(_progress.Step, outcome.Routing, _progress.Factors);
 
             var report = Report(outcome);
             _progress.Step++;
@@ -121,6 +126,7 @@ internal sealed class TrainingRun : IDisposable
             Loss = sums.Samples == 0 ? double.NaN : sums.Loss / samples,
             TaskLoss = sums.Samples == 0 ? double.NaN : sums.TaskLoss / samples,
             Balance = sums.Samples == 0 ? double.NaN : sums.Balance / samples,
+            Terms = sums.Terms.ToDictionary(term => term.Key, term => new TermReport(term.Value.Value / samples, term.Value.Lambda / samples)),
             Validation = validation,
             Routing = sums.Routing,
             IsBest = isBest,
@@ -139,31 +145,34 @@ internal sealed class TrainingRun : IDisposable
 
     private void SetSchedules(long step)
     {
-        AtLeastZero(_options.Lambda, step, nameof(TrainerOptions.Lambda));
         if (_options.LearningRate is { } learningRate)
         {
             foreach (var group in _optimizer.ParamGroups)
-                group.LearningRate = AtLeastZero(learningRate, step, nameof(TrainerOptions.LearningRate));
+                group.LearningRate = learningRate.AtLeastZero(step, nameof(TrainerOptions.LearningRate));
         }
         SetGates(step);
     }
 
+    /// <summary>Gates check their own values, so that a bad schedule ends training between two steps.</summary>
     private void SetGates(long step)
     {
+        var topK = _options.TopK is { } choices ? (int?)Math.Round(choices.At(step), MidpointRounding.AwayFromZero) : null;
+        var changed = false;
         foreach (var gate in _model.Gates)
         {
             if (_options.Temperature is { } temperature)
                 gate.Temperature = temperature.At(step);
             if (_options.NoiseScale is { } noise)
                 gate.NoiseScale = noise.At(step);
+            if (topK is { } k && k != gate.TopK)
+            {
+                gate.TopK = k;
+                changed = true;
+            }
         }
+        if (changed && _options.Autoregressive && _model.NotCausal() is { } reason)
+            throw new InvalidOperationException($"Step {step}: {reason}");
     }
-
-    /// <summary>Asked before the step, so that a bad schedule ends training between two steps; gates check their own values.</summary>
-    private static double AtLeastZero(Schedule schedule, long step, string name) =>
-        schedule.At(step) is var value && value >= 0 && double.IsFinite(value)
-            ? value
-            : throw new InvalidOperationException($"Step {step}: {name} ({value}) must be 0 or more, and finite.");
 
     private StepReport Report(StepOutcome outcome) => new()
     {
@@ -172,8 +181,9 @@ internal sealed class TrainingRun : IDisposable
         Epoch = _progress.Epoch,
         Loss = outcome.Loss,
         TaskLoss = outcome.TaskLoss,
-        Balance = outcome.Balance,
-        Lambda = outcome.Lambda,
+        Balance = outcome.Balance.Value,
+        Lambda = outcome.Balance.Lambda,
+        Terms = outcome.Terms,
         LearningRate = _optimizer.ParamGroups.First().LearningRate,
         GradientNorm = outcome.GradientNorm,
         Samples = outcome.Samples,
