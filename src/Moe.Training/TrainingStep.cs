@@ -26,7 +26,7 @@ internal sealed class TrainingStep(RoutedModel model, optim.Optimizer optimizer,
     {
         using var scope = NewDisposeScope();
         var routed = new GlobalBatch(options.Processes);
-        var sums = new StepSums(model, objective, lambdas, routed);
+        var sums = new StepSums(model, objective, lambdas, routed, options.Processes);
         var before = Array.ConvertAll(_buffers, buffer => buffer.detach().clone());
         var taken = false;
         try
