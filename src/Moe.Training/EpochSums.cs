@@ -11,6 +11,9 @@ internal sealed class EpochSums
 
     public double Loss { get; set; }
 
+    /// <summary>Values and λs of the terms, each times samples.</summary>
+    public Dictionary<string, TermReport> Terms { get; set; } = [];
+
     public long Samples { get; set; }
 
     public long Tokens { get; set; }
@@ -19,22 +22,32 @@ internal sealed class EpochSums
 
     public Dictionary<string, RoutingReport> Routing { get; set; } = [];
 
+    public Dictionary<string, GateHealth> Health { get; set; } = [];
+
     public void Add(StepOutcome outcome, double seconds)
     {
         Seconds += seconds;
         if (outcome.SkippedBecause is not null)
             return;
         TaskLoss += outcome.TaskLoss * outcome.Samples;
-        Balance += outcome.Balance * outcome.Samples;
+        Balance += outcome.Balance.Value * outcome.Samples;
         Loss += outcome.Loss * outcome.Samples;
         Samples += outcome.Samples;
         Tokens += outcome.Tokens;
-        AddRouting(Routing, outcome.Routing);
+        foreach (var (name, term) in outcome.Terms)
+        {
+            var before = Terms.GetValueOrDefault(name, new TermReport(0, 0));
+            Terms[name] = new TermReport(before.Value + term.Value * outcome.Samples, before.Lambda + term.Lambda * outcome.Samples);
+        }
+        foreach (var (layer, report) in outcome.Routing)
+            AddRouting(Routing, layer, report);
+        foreach (var (layer, health) in outcome.Health)
+            AddHealth(Health, layer, health);
     }
 
-    public static void AddRouting(Dictionary<string, RoutingReport> sums, IEnumerable<(string Layer, RoutingReport Report)> reports)
-    {
-        foreach (var (layer, report) in reports)
-            sums[layer] = sums.TryGetValue(layer, out var before) ? RoutingReport.Combine([before, report]) : report;
-    }
+    public static void AddRouting(Dictionary<string, RoutingReport> sums, string layer, RoutingReport report) =>
+        sums[layer] = sums.TryGetValue(layer, out var before) ? RoutingReport.Combine([before, report]) : report;
+
+    public static void AddHealth(Dictionary<string, GateHealth> sums, string layer, GateHealth health) =>
+        sums[layer] = sums.TryGetValue(layer, out var before) ? GateHealth.Combine([before, health]) : health;
 }

@@ -5,18 +5,18 @@ namespace Moe.Training;
 /// <summary>What one optimizer step measured, as plain numbers.</summary>
 internal sealed record StepOutcome(
     double TaskLoss,
-    double Balance,
-    double Lambda,
+    TermReport Balance,
+    IReadOnlyDictionary<string, TermReport> Terms,
     double GradientNorm,
     long Samples,
     long Tokens,
-    IReadOnlyList<(string Layer, double Balance)> Layers,
-    IReadOnlyList<(string Layer, RoutingReport Report)> Routing)
+    IReadOnlyDictionary<string, RoutingReport> Routing,
+    IReadOnlyDictionary<string, GateHealth> Health)
 {
-    public double Loss => TaskLoss + Lambda * Balance;
+    public double Loss => Terms.Values.Aggregate(TaskLoss + Balance.Lambda * Balance.Value, (sum, term) => sum + term.Lambda * term.Value);
+
+    /// <summary>The first loss that is not finite, by name; null when all are.</summary>
+    public string? NonFiniteLoss { get; init; }
 
     public string? SkippedBecause { get; init; }
-
-    /// <summary>The outcome of a step that came to nothing before it measured anything.</summary>
-    public static StepOutcome None(double lambda) => new(double.NaN, double.NaN, lambda, double.NaN, 0, 0, [], []);
 }

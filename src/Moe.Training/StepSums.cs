@@ -4,40 +4,85 @@ using static TorchSharp.torch;
 namespace Moe.Training;
 
 /// <summary>Collects what the micro-batches of a step measure, on the device, and reads it in one transfer.</summary>
-internal sealed class StepSums(RoutedModel model)
+internal sealed class StepSums(RoutedModel model, Objective objective, double[] lambdas, GlobalBatch batch, IProcessSum? processes)
 {
-    private readonly List<(Tensor Values, double Share, string[] Layers)> _batches = [];
-    private readonly List<(string Layer, RoutingReport Report)> _routing = [];
+    private readonly List<MicroBatch> _batches = [];
+    private readonly Dictionary<nn.Module, int> _topK = [];
+    private readonly HealthSums _health = new(processes);
     private long _samples;
     private long _tokens;
 
     /// <summary>Notes one micro-batch, which weighs <paramref name="share"/> of the step; its values outlive its scope, without their graph.</summary>
-    public void Add(ObjectiveValue value, RoutingPass pass, double share, long samples)
+    public void Add(ObjectiveValue value, IReadOnlyList<LayerRouting> layers, double share, long samples)
     {
         using (no_grad())
         {
-            var values = stack([value.Task.to(value.Balance.dtype), value.Balance, .. value.Layers]).to(ScalarType.Float64);
-            _batches.Add((values.MoveToOuterDisposeScope(), share, [.. pass.Layers.Select(layer => model.NameOf(layer.Layer))]));
+            var values = stack([value.Task.to(value.Balance.dtype), .. value.Losses.SelectMany(loss => loss.Layers.Prepend(loss.Value))]).to(ScalarType.Float64);
+            var health = layers.Select(layer => GateHealth.Measure(layer.Decision).to(values.device));
+            _batches.Add(new MicroBatch(
+                cat([values, .. health]).MoveToOuterDisposeScope(), share, Array.ConvertAll(value.Losses, loss => loss.Layers.Count),
+                [.. layers.Select(layer => layer.Layer)], [.. layers.Select(layer => layer.Decision.ValidTokens)]));
         }
-        _routing.AddRange(pass.Layers.Select(layer => (model.NameOf(layer.Layer), RoutingReport.From(layer.Decision))));
+        foreach (var (layer, decision) in layers)
+            _topK[layer] = Math.Max(decision.TopK, _topK.GetValueOrDefault(layer));
         _samples += samples;
-        _tokens += pass.Layers.Count > 0 ? pass.Layers[0].Decision.ValidTokens : samples;
+        _tokens += layers.Count > 0 ? layers[0].Decision.ValidTokens : samples;
     }
 
     /// <summary>Reads everything, the gradients' norm [1] too.</summary>
-    public StepOutcome Read(Tensor gradientNorm, double lambda)
+    public StepOutcome Read(Tensor gradientNorm)
     {
-        using var onHost = cat([gradientNorm, .. _batches.Select(batch => batch.Values)]).cpu();
+        using var onHost = cat([gradientNorm, .. _batches.Select(micro => micro.Values)]).cpu();
         var numbers = onHost.data<double>().ToArray();
-        var (task, balance, next) = (0.0, 0.0, 1);
-        var layers = new List<(string Layer, double Balance)>();
-        foreach (var (_, share, names) in _batches)
+        var (task, values, next) = (0.0, new double[lambdas.Length], 1);
+        string? nonFinite = null;
+        foreach (var micro in _batches)
         {
-            task += share * numbers[next++];
-            balance += share * numbers[next++];
-            foreach (var name in names)
-                layers.Add((name, numbers[next++]));
+            task += micro.Share * numbers[next++];
+            for (var loss = 0; loss < values.Length; loss++)
+            {
+                var value = numbers[next++];
+                var layers = numbers.AsSpan(next, micro.LayerCounts[loss]);
+                values[loss] += micro.Share * value;
+                if (nonFinite is null && !double.IsFinite(value))
+                    nonFinite = Place(loss, layers, micro.Layers);
+                next += layers.Length;
+            }
+            foreach (var (layer, tokens) in micro.Layers.Zip(micro.Tokens))
+                _health.Add(model.NameOf(layer), tokens, logitNorm: numbers[next++], weightMargin: numbers[next++]);
         }
-        return new StepOutcome(task, balance, lambda, numbers[0], _samples, _tokens, layers, _routing);
+        return Outcome(task, values, numbers[0], _health.Read()) with { NonFiniteLoss = double.IsFinite(task) ? nonFinite : "the task's loss" };
     }
+
+    /// <summary>The outcome of a step that came to nothing before it measured anything.</summary>
+    public StepOutcome Nothing()
+    {
+        (_samples, _tokens) = (0, 0);
+        _topK.Clear();
+        return Outcome(double.NaN, Array.ConvertAll(lambdas, _ => double.NaN), double.NaN, []);
+    }
+
+    private StepOutcome Outcome(double task, double[] values, double gradientNorm, Dictionary<string, GateHealth> health)
+    {
+        var routing = new Dictionary<string, RoutingReport>(_topK.Count);
+        foreach (var (layer, topK) in _topK)
+            EpochSums.AddRouting(routing, model.NameOf(layer), RoutingReport.FromCounts(batch.Load(layer), batch.Assigned(layer), batch.Tokens(layer), topK));
+        var terms = new Dictionary<string, TermReport>(values.Length - 1);
+        for (var loss = 1; loss < values.Length; loss++)
+            terms[objective.Names[loss]] = new TermReport(values[loss], lambdas[loss]);
+        return new StepOutcome(task, new TermReport(values[0], lambdas[0]), terms, gradientNorm, _samples, _tokens, routing, health);
+    }
+
+    /// <summary>Names a loss that is not finite, with its layer if it has a value for each.</summary>
+    private string Place(int loss, ReadOnlySpan<double> values, nn.Module[] layers)
+    {
+        var name = loss == 0 ? "the balance" : $"the term {objective.Names[loss]}";
+        var at = 0;
+        while (at < values.Length && double.IsFinite(values[at]))
+            at++;
+        return values.Length == layers.Length && at < values.Length ? $"{name} of {model.NameOf(layers[at])}" : name;
+    }
+
+    /// <summary>Task, then each loss and what it is the mean of, then each layer's health.</summary>
+    private sealed record MicroBatch(Tensor Values, double Share, int[] LayerCounts, nn.Module[] Layers, long[] Tokens);
 }

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Moe.Training;
 
 /// <summary>
-/// Trains a model, with mixtures of experts inside or without, on L = L_task + λ · L_balance.
+/// Trains a model, with mixtures of experts inside or without, on L = L_task + λ · L_balance + Σ λᵢ · Lᵢ.
 /// </summary>
 /// <remarks>
 /// <para>The settings are given once, the data to <see cref="Fit"/>. It writes nothing to the console: callbacks are told.</para>
@@ -29,7 +29,10 @@ public sealed class Trainer
     /// <param name="loss">The task's loss; see <see cref="TaskLosses"/>.</param>
     /// <param name="options">The settings; the defaults when null.</param>
     /// <param name="callbacks">Are told how it goes, in this order. Not owned.</param>
-    /// <exception cref="ArgumentException">An option is out of range, or a mixture in the model would be left out of the objective.</exception>
+    /// <exception cref="ArgumentException">
+    /// An option is out of range, a mixture in the model would be left out of the objective, a router is not causal though <see cref="TrainerOptions.Autoregressive"/>
+    /// is set, or there is a <see cref="TrainerOptions.SelectionBalancer"/> and no gate has a bias to move.
+    /// </exception>
     public Trainer(
         nn.Module<Tensor, Tensor> model,
         Func<IEnumerable<Parameter>, optim.Optimizer> optimizer,
@@ -47,7 +50,11 @@ public sealed class Trainer
         Options.Validate(nameof(options));
         _model = new RoutedModel(model);
         _makeOptimizer = optimizer;
-        _objective = new Objective(loss);
+        if (Options.Autoregressive && _model.NotCausal() is { } reason)
+            throw new ArgumentException(reason, nameof(model));
+        if (Options.SelectionBalancer is { } balancer && _model.Gates.Count > 0 && !_model.HasSelectionBias)
+            throw new ArgumentException($"SelectionBalancer ({balancer.GetType().Name}) has nothing to move: no gate of the model has a SelectionBias.", nameof(options));
+        _objective = new Objective(loss, Options.Balance, Options.Terms);
         _callbacks = [.. callbacks];
     }
 
@@ -62,7 +69,10 @@ public sealed class Trainer
     /// <exception cref="ArgumentException">Early stopping or keep-best is asked for without validation data.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled. The model is as after its last step.</exception>
     /// <exception cref="NonFiniteTrainingException">A loss or gradient was NaN or infinite, and the options say to stop.</exception>
-    /// <exception cref="InvalidOperationException">There is nothing to train, or the task's loss or a metric is not a scalar.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// There is nothing to train, a loss or a metric is not a scalar, a schedule or a rule gave a value out of range, or <see cref="TrainerOptions.TopK"/> made a router
+    /// look ahead though <see cref="TrainerOptions.Autoregressive"/> is set.
+    /// </exception>
     /// <exception cref="NotSupportedException">The optimizer is LBFGS, which evaluates the loss several times a step.</exception>
     /// <exception cref="InvalidDataException">The checkpoint to resume from is broken or of another training; nothing has changed.</exception>
     /// <exception cref="IOException">The checkpoint cannot be written where the options say.</exception>
@@ -105,10 +115,11 @@ public sealed class Trainer
     /// <summary>The model's outputs in evaluation mode, batch by batch and without gradients.</summary>
     /// <param name="inputs">[samples, *].</param>
     /// <param name="mask">True for real tokens; null when all are.</param>
+    /// <param name="tokenIds">What the tokens are in their vocabulary, for gates that choose by a table; null for others.</param>
     /// <param name="cancellation">Ends it between two batches.</param>
     /// <returns>[samples, *], on the model's device; the caller owns it.</returns>
-    public Tensor Predict(Tensor inputs, Tensor? mask = null, CancellationToken cancellation = default) =>
-        new Evaluator(_model, _objective, Options).Predict(new TrainingData(inputs, inputs, mask), cancellation);
+    public Tensor Predict(Tensor inputs, Tensor? mask = null, Tensor? tokenIds = null, CancellationToken cancellation = default) =>
+        new Evaluator(_model, _objective, Options).Predict(new TrainingData(inputs, inputs, mask, tokenIds), cancellation);
 
     private OptimizerHelper MakeOptimizer()
     {

@@ -18,9 +18,36 @@ public sealed record TrainerOptions
     /// <value>The default is 1. Range: at least 1.</value>
     public int AccumulationSteps { get; init; } = 1;
 
+    /// <summary>L_balance, the loss that <see cref="Lambda"/> weighs.</summary>
+    /// <value>The default is E · Σ pᵢ fᵢ (Switch Transformers), 1 at perfect balance.</value>
+    public BalanceLoss Balance { get; init; } = new LoadBalance();
+
     /// <summary>λ, the weight of the balance in the objective.</summary>
     /// <value>The default is 0.01, as in Switch Transformers. Range: 0 or more at every step.</value>
     public Schedule Lambda { get; init; } = 0.01;
+
+    /// <summary>Balance losses besides, each with a λ of its own.</summary>
+    /// <value>The default is none. Their names must differ from each other and from that of <see cref="Balance"/>.</value>
+    public IReadOnlyList<BalanceTerm> Terms { get; init; } = [];
+
+    /// <summary>
+    /// Moves the selection biases of all gates that have one (<see cref="GatingOptions.SelectionBias"/>): it sees every micro-batch, and moves them once an optimizer
+    /// step, when the step is taken.
+    /// </summary>
+    /// <value>
+    /// The default is null: a <see cref="BiasBalancing"/> if a gate has such a bias. A bias that nobody moves would stay zero and balance nothing, as happens where the trainer is not told of it.
+    /// </value>
+    public SelectionBalancer? SelectionBalancer { get; init; }
+
+    /// <summary>
+    /// Adds counts up over the processes that train one model together, for losses over a global batch, for selection biases and for adaptive λ. It adds up counts only: how
+    /// gradients are exchanged is up to the optimizer.
+    /// </summary>
+    /// <value>
+    /// The default is null: one process. All must take as many steps of as many micro-batches. A step is skipped by all or by none; logits that are not finite always end training, since the
+    /// others are waiting for counts by then.
+    /// </value>
+    public IProcessSum? Processes { get; init; }
 
     /// <summary>The learning rate of all parameter groups.</summary>
     /// <value>The default is null: whatever the optimizer was made with. Range: 0 or more at every step.</value>
@@ -33,6 +60,17 @@ public sealed record TrainerOptions
     /// <summary>The factor on the noise of all gates with noisy gating; falling values let noise fade.</summary>
     /// <value>The default is null: the gates keep theirs. Range: 0 or more at every step.</value>
     public Schedule? NoiseScale { get; init; }
+
+    /// <summary>K of all gates, rounded to the nearest whole number; falling values make dense routing sparse (Nie et al. 2021, section 3.2).</summary>
+    /// <value>The default is null: the gates keep theirs. Range: 1 to E of each gate at every step; gates refuse what they cannot do.</value>
+    public Schedule? TopK { get; init; }
+
+    /// <summary>
+    /// Whether the model learns to predict a sequence token by token. Routers that look at later tokens (<see cref="Router.IsCausal"/>) are refused then: it would learn from what it is
+    /// to predict, and score better in training than it can when it generates.
+    /// </summary>
+    /// <value>The default is false. Checked when the trainer is built, and whenever <see cref="TopK"/> changes K.</value>
+    public bool Autoregressive { get; init; }
 
     /// <summary>Gradients are scaled down to at most this Euclidean norm, taken over all parameters together.</summary>
     /// <value>The default is null: no clipping. Range: above 0.</value>
@@ -58,6 +96,10 @@ public sealed record TrainerOptions
     /// <value>The default is <see cref="NonFiniteAction.Stop"/>.</value>
     public NonFiniteAction OnNonFinite { get; init; } = NonFiniteAction.Stop;
 
+    /// <summary>Watches the routing, and answers when it collapses.</summary>
+    /// <value>The default is null: nobody does.</value>
+    public CollapseAlarm? Alarm { get; init; }
+
     /// <summary>Where and when checkpoints are written, and whether training goes on from one.</summary>
     /// <value>The default is null: no checkpoints.</value>
     public CheckpointOptions? Checkpoint { get; init; }
@@ -73,6 +115,7 @@ public sealed record TrainerOptions
             .Require(BatchSize >= 1, $"BatchSize ({BatchSize}) must be at least 1.")
             .Require(AccumulationSteps >= 1, $"AccumulationSteps ({AccumulationSteps}) must be at least 1.")
             .Require(Lambda is not null, "Lambda (null) must be a schedule or a number.")
+            .Require(Balance is not null, "Balance (null) must be a loss.")
             .Require(
                 MaxGradientNorm is not { } norm || (norm > 0 && double.IsFinite(norm)),
                 $"MaxGradientNorm ({MaxGradientNorm}) must be positive and finite, or null.")
@@ -85,6 +128,15 @@ public sealed record TrainerOptions
         {
             var twice = Metrics.GroupBy(metric => metric?.Name).Where(group => group.Count() > 1).Select(group => group.Key).ToArray();
             failures.Require(twice.Length == 0, $"Metrics must have different names, but {string.Join(", ", twice)} is there more than once.");
+        }
+        if (Terms is null || Terms.Any(term => term?.Loss is null || term.Lambda is null || string.IsNullOrWhiteSpace(term.Name)))
+        {
+            failures.Require(false, "Terms must be a list without null, each with a loss, a λ and a name.");
+        }
+        else if (Balance is not null)
+        {
+            var twice = Terms.Select(term => term.Name).Prepend(Balance.Name).CountBy(name => name).Where(pair => pair.Value > 1).Select(pair => pair.Key).ToArray();
+            failures.Require(twice.Length == 0, $"Terms must have names that differ from each other and from that of Balance, but {string.Join(", ", twice)} is there more than once.");
         }
         Checkpoint?.Check(failures);
         failures.ThrowIfAny(parameterName);

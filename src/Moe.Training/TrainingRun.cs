@@ -12,7 +12,9 @@ internal sealed class TrainingRun : IDisposable
     private readonly TrainerCallback[] _callbacks;
     private readonly TrainingData _training;
     private readonly TrainingData? _validation;
+    private readonly Lambdas _lambdas;
     private readonly TrainingStep _step;
+    private readonly CollapseWatch? _watch;
     private readonly Evaluator _evaluator;
     private readonly BestModel _best;
     private readonly long _stepsPerEpoch;
@@ -30,13 +32,18 @@ internal sealed class TrainingRun : IDisposable
         _callbacks = callbacks;
         _training = training;
         _validation = validation;
+        _lambdas = new Lambdas(options);
         _step = new TrainingStep(model, optimizer, objective, options);
+        _watch = options.Alarm is { } alarm ? new CollapseWatch(alarm, model, options.Seed) : null;
         _evaluator = new Evaluator(model, objective, options);
         _best = new BestModel(model, options);
         _stepsPerEpoch = EpochOrder.Steps(training.Count, options);
     }
 
     private TimeSpan Elapsed => TimeSpan.FromSeconds(_secondsBefore + _clock.Elapsed.TotalSeconds);
+
+    /// <summary>An epoch whose last step has been taken is closed all the same.</summary>
+    private bool StoppedByAlarm => _progress.StoppedBy is not null && _progress.StepInEpoch < _stepsPerEpoch;
 
     public TrainingResult Go(CancellationToken cancellation)
     {
@@ -54,17 +61,20 @@ internal sealed class TrainingRun : IDisposable
         }));
 
         _model.Module.train();
-        while (!_progress.StoppedEarly && _progress.Epoch < _options.Epochs)
+        while (!_progress.StoppedEarly && _progress.Epoch < _options.Epochs && !StoppedByAlarm)
         {
             RunEpoch(cancellation);
-            CloseEpoch(cancellation);
+            if (StoppedByAlarm)
+                Save();
+            else
+                CloseEpoch(cancellation);
         }
 
         if (_options.KeepBest && _progress.BestEpoch is { } best)
         {
             _best.Restore();
 
-            // With the temperature that it was judged with; with another its gates would give other outputs.
+            // With the temperature and the K that it was judged with; with others its gates would give other outputs.
             SetGates((best + 1) * _stepsPerEpoch - 1);
         }
         var result = new TrainingResult
@@ -72,6 +82,7 @@ internal sealed class TrainingRun : IDisposable
             Epochs = [.. _progress.History],
             Steps = _progress.Step,
             StoppedEarly = _progress.StoppedEarly,
+            StoppedBy = _progress.StoppedBy,
             BestEpoch = _progress.BestEpoch,
             BestValue = _progress.BestValue,
             Elapsed = Elapsed,
@@ -85,18 +96,22 @@ internal sealed class TrainingRun : IDisposable
     private void RunEpoch(CancellationToken cancellation)
     {
         using var order = new EpochOrder(_training.Count, _options, _progress.Epoch);
-        while (_progress.StepInEpoch < _stepsPerEpoch)
+        while (_progress.StepInEpoch < _stepsPerEpoch && _progress.StoppedBy is null)
         {
             StopIfCancelled(cancellation);
             SetSchedules(_progress.Step);
+            var lambdas = _lambdas.At(_progress.Step, _progress.Factors, _progress.RaisedLambda);
             var before = _clock.Elapsed.TotalSeconds;
-            var outcome = _step.Take(_progress.Step, _training, order.Batches(_progress.StepInEpoch));
+            var outcome = _step.Take(_progress.Step, lambdas, _training, order.Batches(_progress.StepInEpoch));
             _progress.Sums.Add(outcome, _clock.Elapsed.TotalSeconds - before);
+            if (outcome.SkippedBecause is null)
+                _lambdas.Adapt(_progress.Step, outcome.Routing, _progress.Factors);
 
             var report = Report(outcome);
             _progress.Step++;
             _progress.StepInEpoch++;
             Tell(callback => callback.OnStep(report));
+            _watch?.After(report, _progress, alert => Tell(callback => callback.OnAlert(alert)));
             if (_options.Checkpoint?.EverySteps is { } every && _progress.Step % every == 0)
                 Save();
         }
@@ -121,8 +136,10 @@ internal sealed class TrainingRun : IDisposable
             Loss = sums.Samples == 0 ? double.NaN : sums.Loss / samples,
             TaskLoss = sums.Samples == 0 ? double.NaN : sums.TaskLoss / samples,
             Balance = sums.Samples == 0 ? double.NaN : sums.Balance / samples,
+            Terms = sums.Terms.ToDictionary(term => term.Key, term => new TermReport(term.Value.Value / samples, term.Value.Lambda / samples)),
             Validation = validation,
             Routing = sums.Routing,
+            Health = sums.Health,
             IsBest = isBest,
             TokensPerSecond = sums.Seconds > 0 ? sums.Tokens / sums.Seconds : 0,
             Elapsed = Elapsed,
@@ -139,31 +156,34 @@ internal sealed class TrainingRun : IDisposable
 
     private void SetSchedules(long step)
     {
-        AtLeastZero(_options.Lambda, step, nameof(TrainerOptions.Lambda));
         if (_options.LearningRate is { } learningRate)
         {
             foreach (var group in _optimizer.ParamGroups)
-                group.LearningRate = AtLeastZero(learningRate, step, nameof(TrainerOptions.LearningRate));
+                group.LearningRate = learningRate.AtLeastZero(step, nameof(TrainerOptions.LearningRate));
         }
         SetGates(step);
     }
 
+    /// <summary>Gates check their own values, so that a bad schedule ends training between two steps.</summary>
     private void SetGates(long step)
     {
+        var topK = _options.TopK is { } choices ? (int?)Math.Round(choices.At(step), MidpointRounding.AwayFromZero) : null;
+        var changed = false;
         foreach (var gate in _model.Gates)
         {
             if (_options.Temperature is { } temperature)
                 gate.Temperature = temperature.At(step);
             if (_options.NoiseScale is { } noise)
                 gate.NoiseScale = noise.At(step);
+            if (topK is { } k && k != gate.TopK)
+            {
+                gate.TopK = k;
+                changed = true;
+            }
         }
+        if (changed && _options.Autoregressive && _model.NotCausal() is { } reason)
+            throw new InvalidOperationException($"Step {step}: {reason}");
     }
-
-    /// <summary>Asked before the step, so that a bad schedule ends training between two steps; gates check their own values.</summary>
-    private static double AtLeastZero(Schedule schedule, long step, string name) =>
-        schedule.At(step) is var value && value >= 0 && double.IsFinite(value)
-            ? value
-            : throw new InvalidOperationException($"Step {step}: {name} ({value}) must be 0 or more, and finite.");
 
     private StepReport Report(StepOutcome outcome) => new()
     {
@@ -172,12 +192,15 @@ internal sealed class TrainingRun : IDisposable
         Epoch = _progress.Epoch,
         Loss = outcome.Loss,
         TaskLoss = outcome.TaskLoss,
-        Balance = outcome.Balance,
-        Lambda = outcome.Lambda,
+        Balance = outcome.Balance.Value,
+        Lambda = outcome.Balance.Lambda,
+        Terms = outcome.Terms,
         LearningRate = _optimizer.ParamGroups.First().LearningRate,
         GradientNorm = outcome.GradientNorm,
         Samples = outcome.Samples,
         Tokens = outcome.Tokens,
+        Routing = outcome.Routing,
+        Health = outcome.Health,
         SkippedBecause = outcome.SkippedBecause,
         Elapsed = Elapsed,
     };

@@ -15,35 +15,47 @@ internal sealed class TrainingStep(RoutedModel model, optim.Optimizer optimizer,
 
     private readonly Tensor[] _buffers = [.. model.Module.buffers()];
     private readonly Device _device = model.Device;
+    private readonly SelectionBiases _biases = new(model, options);
 
     /// <summary>Takes the step. On an exception the buffers are as before and the gradients cleared.</summary>
-    public StepOutcome Take(long step, TrainingData data, IEnumerable<Tensor> batches)
+    /// <param name="step">Its number, for messages.</param>
+    /// <param name="lambdas">λ of the balance, then of the terms.</param>
+    /// <param name="data">The samples.</param>
+    /// <param name="batches">The micro-batches, as indices into the samples.</param>
+    public StepOutcome Take(long step, double[] lambdas, TrainingData data, IEnumerable<Tensor> batches)
     {
         using var scope = NewDisposeScope();
-        var lambda = options.Lambda.At(step);
+        var routed = new GlobalBatch(options.Processes);
+        var sums = new StepSums(model, objective, lambdas, routed, options.Processes);
         var before = Array.ConvertAll(_buffers, buffer => buffer.detach().clone());
         var taken = false;
         try
         {
             ClearGradients();
-            var sums = new StepSums(model);
-            Accumulate(data, [.. batches], lambda, sums);
-            var outcome = sums.Read(GradientNorm(ScalarType.Float32), lambda);
+            _biases.Clear();
+            Accumulate(data, [.. batches], lambdas, routed, sums);
+            var outcome = sums.Read(GradientNorm(ScalarType.Float32));
 
             // Squares of large Float32 gradients overflow where the gradients themselves do not.
             if (!double.IsFinite(outcome.GradientNorm))
                 outcome = outcome with { GradientNorm = GradientNorm(ScalarType.Float64).item<double>() };
-            if (Culprit(outcome) is { } place)
+            if (AgreeOn(Culprit(outcome)) is { } place)
                 return Reject(step, place, outcome);
 
             Clip(outcome.GradientNorm);
+            _biases.Update();
             taken = true;
             optimizer.step();
             return outcome;
         }
         catch (NonFiniteRoutingException exception)
         {
-            return Reject(step, $"a logit of {model.NameOf(exception.Gate)}", StepOutcome.None(lambda));
+            var place = $"a logit of {model.NameOf(exception.Gate)}";
+
+            // The other processes are still adding up this step's counts, and would take what this one adds next for them.
+            if (options.Processes is { ProcessCount: > 1 })
+                throw new NonFiniteTrainingException(step, place);
+            return Reject(step, place, sums.Nothing());
         }
         finally
         {
@@ -53,16 +65,20 @@ internal sealed class TrainingStep(RoutedModel model, optim.Optimizer optimizer,
         }
     }
 
-    private void Accumulate(TrainingData data, Tensor[] batches, double lambda, StepSums sums)
+    private void Accumulate(TrainingData data, Tensor[] batches, double[] lambdas, GlobalBatch routed, StepSums sums)
     {
         var samples = batches.Sum(batch => batch.size(0));
         foreach (var batch in batches)
         {
             using var batchScope = NewDisposeScope();
-            var (inputs, targets, mask) = data.Take(batch, _device);
-            using var pass = new RoutingPass(mask);
+            var (inputs, targets, mask, tokenIds) = data.Take(batch, _device);
+            using var pass = new RoutingPass(mask) { TokenIds = tokenIds };
             var output = model.Forward(inputs, pass);
-            var value = objective.Evaluate(output, targets, pass, lambda);
+            var layers = pass.Layers;
+            foreach (var layer in layers)
+                routed.Add(layer);
+            _biases.Observe(layers);
+            var value = objective.Evaluate(output, targets, pass, lambdas[0], lambdas[1..], routed);
 
             if (!value.Total.requires_grad)
                 throw new InvalidOperationException("The loss does not depend on any parameter that requires gradients, so that there is nothing to learn.");
@@ -70,7 +86,7 @@ internal sealed class TrainingStep(RoutedModel model, optim.Optimizer optimizer,
             // Each micro-batch weighs as many samples as it has: together they are the mean over all.
             var share = (double)batch.size(0) / samples;
             (share == 1 ? value.Total : value.Total * share).backward();
-            sums.Add(value, pass, share, batch.size(0));
+            sums.Add(value, layers, share, batch.size(0));
         }
     }
 
@@ -116,18 +132,21 @@ internal sealed class TrainingStep(RoutedModel model, optim.Optimizer optimizer,
             parameter.grad?.mul_(limit / norm);
     }
 
+    /// <summary>A step is taken by all processes or by none: biases and factors must stay the same in all of them.</summary>
+    private string? AgreeOn(string? culprit)
+    {
+        if (options.Processes is not { } processes)
+            return culprit;
+        Span<double> culprits = [culprit is null ? 0 : 1];
+        processes.Sum(culprits);
+        return culprit ?? (culprits[0] > 0 ? "something in another process" : null);
+    }
+
     /// <summary>Names what is not finite, from the task's loss outwards to the gradients; null when all is well.</summary>
     private string? Culprit(StepOutcome outcome)
     {
-        if (!double.IsFinite(outcome.TaskLoss))
-            return "the task's loss";
-        foreach (var (layer, balance) in outcome.Layers)
-        {
-            if (!double.IsFinite(balance))
-                return $"the balance of {layer}";
-        }
-        if (double.IsFinite(outcome.GradientNorm))
-            return null;
+        if (outcome.NonFiniteLoss is not null || double.IsFinite(outcome.GradientNorm))
+            return outcome.NonFiniteLoss;
         foreach (var (name, parameter) in _parameters)
         {
             if (parameter.grad is { } gradient && !gradient.isfinite().all().item<bool>())

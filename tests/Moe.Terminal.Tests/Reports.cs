@@ -22,6 +22,7 @@ internal static class Reports
         GradientNorm = 1,
         Samples = skipped is null ? 32 : 0,
         Tokens = skipped is null ? 32 : 0,
+        Routing = skipped is null ? Routing : [],
         SkippedBecause = skipped,
         Elapsed = TimeSpan.FromSeconds(step),
     };

@@ -84,7 +84,7 @@ public sealed partial class TrainerTests
 
         trainer.Invoking(t => t.Fit(Make.Clusters(), null, cancelled)).Should().Throw<OperationCanceledException>();
         trainer.Invoking(t => t.Evaluate(Make.Clusters(), cancelled)).Should().Throw<OperationCanceledException>();
-        trainer.Invoking(t => t.Predict(Make.Clusters().Inputs, null, cancelled)).Should().Throw<OperationCanceledException>();
+        trainer.Invoking(t => t.Predict(Make.Clusters().Inputs, cancellation: cancelled)).Should().Throw<OperationCanceledException>();
 
         recorder.Calls.Should().Equal("started", "ended");
         State.Of(model).Should().Equal(before);

@@ -10,6 +10,8 @@ public sealed class RoutingReport
         Assigned = assigned;
         Tokens = tokens;
         TopK = topK;
+        var all = assigned.Sum();
+        Share = [.. assigned.Select(count => count == 0 ? 0 : (double)count / all)];
     }
 
     /// <summary>Rows computed by each expert, [E].</summary>
@@ -21,14 +23,14 @@ public sealed class RoutingReport
     /// <summary>Real tokens routed.</summary>
     public long Tokens { get; }
 
-    /// <summary>K.</summary>
+    /// <summary>K, the most assignments that a token can have: some routers choose fewer for some tokens, and a schedule may have changed K between the batches.</summary>
     public int TopK { get; }
 
     /// <summary>E.</summary>
     public int ExpertCount => Load.Count;
 
-    /// <summary>Share of all assignments that went to each expert, [E]; sums to 1, or all 0 when nothing was routed.</summary>
-    public IReadOnlyList<double> Share => [.. Assigned.Select(count => Tokens == 0 ? 0 : (double)count / Assigned.Sum())];
+    /// <summary>Share of all assignments that went to each expert, [E]; sums to 1, or all 0 when nothing was assigned.</summary>
+    public IReadOnlyList<double> Share { get; }
 
     /// <summary>Entropy of <see cref="Share"/> in nats: ln E when all experts get the same, 0 when one gets all.</summary>
     public double Entropy => Share.Sum(share => share > 0 ? -share * Math.Log(share) : 0);
@@ -39,7 +41,7 @@ public sealed class RoutingReport
         get
         {
             var mean = 1.0 / ExpertCount;
-            return Tokens == 0 ? 0 : Math.Sqrt(Share.Average(share => (share - mean) * (share - mean))) / mean;
+            return Assigned.Sum() == 0 ? 0 : Math.Sqrt(Share.Average(share => (share - mean) * (share - mean))) / mean;
         }
     }
 
@@ -47,7 +49,7 @@ public sealed class RoutingReport
     public double MaxOverMean => Share.Max() * ExpertCount;
 
     /// <summary>Share of assignments dropped because their expert was full, 0 to 1.</summary>
-    public double DroppedShare => Tokens == 0 ? 0 : 1 - (double)Load.Sum() / Assigned.Sum();
+    public double DroppedShare => Assigned.Sum() == 0 ? 0 : 1 - (double)Load.Sum() / Assigned.Sum();
 
     /// <summary>Indices of the experts that were assigned nothing.</summary>
     public IReadOnlyList<int> DeadExperts => [.. Enumerable.Range(0, ExpertCount).Where(expert => Assigned[expert] == 0)];
@@ -75,13 +77,13 @@ public sealed class RoutingReport
         new OptionFailures(nameof(RoutingReport))
             .Require(load.Count >= 1 && load.Count == assigned.Count, $"load ({load.Count}) and assigned ({assigned.Count}) must have one count an expert.")
             .Require(load.Zip(assigned).All(pair => pair.First >= 0 && pair.First <= pair.Second), "No expert can have computed more than was assigned to it, or less than 0.")
-            .Require(tokens >= 0 && topK >= 1 && assigned.Sum() == tokens * topK, $"assigned ({assigned.Sum()} in all) must be tokens ({tokens}) times topK ({topK}).")
+            .Require(tokens >= 0 && topK >= 1 && assigned.Sum() <= tokens * topK, $"assigned ({assigned.Sum()} in all) must be at most tokens ({tokens}) times topK ({topK}).")
             .ThrowIfAny(nameof(assigned));
         return new RoutingReport([.. load], [.. assigned], tokens, topK);
     }
 
     /// <summary>The report of several batches of one layer together.</summary>
-    /// <param name="reports">At least one, all with the same numbers of experts and choices.</param>
+    /// <param name="reports">At least one, all with the same number of experts; K may differ.</param>
     /// <returns>Their sum.</returns>
     /// <exception cref="ArgumentException">There is none, or they are of different layers.</exception>
     public static RoutingReport Combine(IEnumerable<RoutingReport> reports)
@@ -91,16 +93,13 @@ public sealed class RoutingReport
         if (all.Length == 0)
             throw new ArgumentException("Expected at least 1 report, got 0.", nameof(reports));
         var first = all[0];
-        if (all.FirstOrDefault(report => report.ExpertCount != first.ExpertCount || report.TopK != first.TopK) is { } other)
-        {
-            throw new ArgumentException(
-                $"Expected reports of one layer ({first.ExpertCount} experts, top-{first.TopK}), got one with {other.ExpertCount} experts, top-{other.TopK}.", nameof(reports));
-        }
+        if (all.FirstOrDefault(report => report.ExpertCount != first.ExpertCount) is { } other)
+            throw new ArgumentException($"Expected reports of one layer ({first.ExpertCount} experts), got one with {other.ExpertCount} experts.", nameof(reports));
         return new RoutingReport(
             [.. Enumerable.Range(0, first.ExpertCount).Select(expert => all.Sum(report => report.Load[expert]))],
             [.. Enumerable.Range(0, first.ExpertCount).Select(expert => all.Sum(report => report.Assigned[expert]))],
             all.Sum(report => report.Tokens),
-            first.TopK);
+            all.Max(report => report.TopK));
     }
 
     /// <summary>One line for a log.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using Moe.Core;
 
 namespace Moe.Training;
@@ -17,14 +18,20 @@ public sealed record EpochReport
     /// <summary>L_task likewise.</summary>
     public required double TaskLoss { get; init; }
 
-    /// <summary>L_balance likewise; 1 at perfect balance.</summary>
+    /// <summary>L_balance likewise; in the default convention 1 at perfect balance.</summary>
     public required double Balance { get; init; }
+
+    /// <summary>The other balance losses likewise, by name, and their λ.</summary>
+    public IReadOnlyDictionary<string, TermReport> Terms { get; init; } = ReadOnlyDictionary<string, TermReport>.Empty;
 
     /// <summary>The model judged on the validation data after the epoch; null without such data.</summary>
     public EvaluationReport? Validation { get; init; }
 
     /// <summary>Who answered in training, for each mixture by its name in the model.</summary>
     public required IReadOnlyDictionary<string, RoutingReport> Routing { get; init; }
+
+    /// <summary>How the gate of each mixture was in training, by the mixture's name in the model.</summary>
+    public IReadOnlyDictionary<string, GateHealth> Health { get; init; } = ReadOnlyDictionary<string, GateHealth>.Empty;
 
     /// <summary>Whether it is the best so far by the monitored value.</summary>
     public required bool IsBest { get; init; }

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using Moe.Core;
 
 namespace Moe.Training;
@@ -8,8 +9,11 @@ public sealed record EvaluationReport
     /// <summary>L_task, the mean over the samples.</summary>
     public required double TaskLoss { get; init; }
 
-    /// <summary>L_balance; 1 at perfect balance, 0 without mixtures.</summary>
+    /// <summary>L_balance; in the default convention 1 at perfect balance, 0 without mixtures. Each batch is judged by itself.</summary>
     public required double Balance { get; init; }
+
+    /// <summary>The other balance losses, before λ, by name.</summary>
+    public IReadOnlyDictionary<string, double> Terms { get; init; } = ReadOnlyDictionary<string, double>.Empty;
 
     /// <summary>The metrics by name.</summary>
     public required IReadOnlyDictionary<string, double> Metrics { get; init; }

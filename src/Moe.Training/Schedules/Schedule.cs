@@ -85,6 +85,12 @@ public sealed class Schedule
         return _value(step);
     }
 
+    /// <summary>The value for a step, where it must not be negative.</summary>
+    /// <exception cref="InvalidOperationException">It is, or it is NaN or infinite; the message names step and setting.</exception>
+    internal double AtLeastZero(long step, string name) => At(step) is var value && value >= 0 && double.IsFinite(value)
+        ? value
+        : throw new InvalidOperationException($"Step {step}: {name} ({value}) must be 0 or more, and finite.");
+
     private static Schedule OverSteps(long steps, Func<double, double> value)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(steps, 1);

@@ -70,6 +70,27 @@ public sealed class RoutingReportTests
     }
 
     [Fact]
+    public void Batches_routed_with_different_numbers_of_choices_add_up_under_the_largest()
+    {
+        // Dense to sparse: 2 tokens to 3 experts each, then 4 tokens to 1 each.
+        var report = RoutingReport.Combine([RoutingReport.FromCounts([2, 2, 2], [2, 2, 2], 2, 3), RoutingReport.FromCounts([4, 0, 0], [4, 0, 0], 4, 1)]);
+
+        (report.TopK, report.Tokens).Should().Be((3, 6));
+        report.Assigned.Should().Equal(6, 2, 2);
+        report.Share.Should().Equal(0.6, 0.2, 0.2);
+        RoutingReport.FromCounts(report.Load, report.Assigned, report.Tokens, report.TopK).ToString().Should().Be(report.ToString());
+    }
+
+    [Fact]
+    public void Tokens_that_a_threshold_sent_to_nobody_give_zeros_and_not_NaN()
+    {
+        var report = RoutingReport.FromCounts([0, 0], [0, 0], tokens: 5, topK: 2);
+
+        report.Share.Should().Equal(0, 0);
+        (report.Entropy, report.CoefficientOfVariation, report.MaxOverMean, report.DroppedShare).Should().Be((0.0, 0.0, 0.0, 0.0));
+    }
+
+    [Fact]
     public void A_report_of_no_tokens_is_all_zero()
     {
         var report = RoutingReport.FromCounts([0, 0], [0, 0], 0, 2);
@@ -88,11 +109,11 @@ public sealed class RoutingReportTests
         FluentActions.Invoking(() => RoutingReport.FromCounts([1], null!, 1, 1)).Should().Throw<ArgumentNullException>();
         FluentActions.Invoking(() => RoutingReport.Combine([])).Should().Throw<ArgumentException>().WithMessage("Expected at least 1 report, got 0.*");
         FluentActions.Invoking(() => RoutingReport.Combine([RoutingReport.FromCounts([1, 0], [1, 0], 1, 1), RoutingReport.FromCounts([1, 1, 0], [1, 1, 0], 1, 2)]))
-            .Should().Throw<ArgumentException>().WithMessage("Expected reports of one layer (2 experts, top-1), got one with 3 experts, top-2.*");
+            .Should().Throw<ArgumentException>().WithMessage("Expected reports of one layer (2 experts), got one with 3 experts.*");
         FluentActions.Invoking(() => RoutingReport.FromCounts([2], [1], 1, 1)).Should().Throw<ArgumentException>()
             .WithMessage("RoutingReport is not valid: No expert can have computed more than was assigned to it, or less than 0.*");
-        FluentActions.Invoking(() => RoutingReport.FromCounts([1], [1], 3, 2)).Should().Throw<ArgumentException>()
-            .WithMessage("*assigned (1 in all) must be tokens (3) times topK (2).*");
+        FluentActions.Invoking(() => RoutingReport.FromCounts([1], [7], 3, 2)).Should().Throw<ArgumentException>()
+            .WithMessage("*assigned (7 in all) must be at most tokens (3) times topK (2).*");
         FluentActions.Invoking(() => RoutingReport.FromCounts([1], [1, 1], 2, 1)).Should().Throw<ArgumentException>()
             .WithMessage("*load (1) and assigned (2) must have one count an expert.*");
     }

@@ -1,3 +1,5 @@
+using static TorchSharp.torch;
+
 namespace Moe.Core;
 
 /// <summary>
@@ -23,7 +25,11 @@ public sealed record ThresholdSelection : SelectionRule
         var keys = input.Keys.gather(1, indices);
         var chosen = keys.gt(Threshold);
         if (AlwaysBest)
-            chosen = chosen.scatter(1, keys.argmax(1, keepdim: true), true);
+        {
+            // A tensor, not true: a number here would become a tensor without the dimensions that scatter asks for.
+            var best = keys.argmax(1, keepdim: true);
+            chosen = chosen.scatter(1, best, ones_like(best, dtype: ScalarType.Bool));
+        }
         return new Selected(indices, chosen);
     }
 
