@@ -23,7 +23,7 @@ public sealed record ThresholdSelection : SelectionRule
         var keys = input.Keys.gather(1, indices);
         var chosen = keys.gt(Threshold);
         if (AlwaysBest)
-            chosen = chosen.scatter(1, keys.argmax(1, keepdim: true), true);
+            chosen = chosen.bitwise_or(At(keys, keys.argmax(1, keepdim: true)));
         return new Selected(indices, chosen);
     }
 
