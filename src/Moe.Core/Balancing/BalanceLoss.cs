@@ -19,4 +19,19 @@ public abstract class BalanceLoss
     /// caller owns them. Empty when there are no layers.
     /// </returns>
     public abstract IReadOnlyList<Tensor> Compute(IReadOnlyList<LayerRouting> layers, GlobalBatch? batch = null);
+
+    /// <summary>What the losses that keep layers apart have in common: one scalar a layer.</summary>
+    private protected static IReadOnlyList<Tensor> EachLayer(IReadOnlyList<LayerRouting> layers, Func<RoutingDecision, Tensor> loss)
+    {
+        ArgumentNullException.ThrowIfNull(layers);
+        using var scope = NewDisposeScope();
+        var losses = new Tensor[layers.Count];
+        for (var i = 0; i < losses.Length; i++)
+        {
+            TensorGuard.Alive(layers[i].Decision.Scores, nameof(layers));
+            losses[i] = loss(layers[i].Decision);
+        }
+        scope.MoveToOuter(losses);
+        return losses;
+    }
 }

@@ -21,14 +21,21 @@ public sealed class RoutingReport
     /// <summary>Real tokens routed.</summary>
     public long Tokens { get; }
 
-    /// <summary>K.</summary>
+    /// <summary>K, the most assignments that a token can have; some routers choose fewer for some tokens.</summary>
     public int TopK { get; }
 
     /// <summary>E.</summary>
     public int ExpertCount => Load.Count;
 
-    /// <summary>Share of all assignments that went to each expert, [E]; sums to 1, or all 0 when nothing was routed.</summary>
-    public IReadOnlyList<double> Share => [.. Assigned.Select(count => Tokens == 0 ? 0 : (double)count / Assigned.Sum())];
+    /// <summary>Share of all assignments that went to each expert, [E]; sums to 1, or all 0 when nothing was assigned.</summary>
+    public IReadOnlyList<double> Share
+    {
+        get
+        {
+            var made = Math.Max(Assigned.Sum(), 1);
+            return [.. Assigned.Select(count => (double)count / made)];
+        }
+    }
 
     /// <summary>Entropy of <see cref="Share"/> in nats: ln E when all experts get the same, 0 when one gets all.</summary>
     public double Entropy => Share.Sum(share => share > 0 ? -share * Math.Log(share) : 0);
@@ -39,7 +46,7 @@ public sealed class RoutingReport
         get
         {
             var mean = 1.0 / ExpertCount;
-            return Tokens == 0 ? 0 : Math.Sqrt(Share.Average(share => (share - mean) * (share - mean))) / mean;
+            return Assigned.Sum() == 0 ? 0 : Math.Sqrt(Share.Average(share => (share - mean) * (share - mean))) / mean;
         }
     }
 
@@ -47,7 +54,7 @@ public sealed class RoutingReport
     public double MaxOverMean => Share.Max() * ExpertCount;
 
     /// <summary>Share of assignments dropped because their expert was full, 0 to 1.</summary>
-    public double DroppedShare => Tokens == 0 ? 0 : 1 - (double)Load.Sum() / Assigned.Sum();
+    public double DroppedShare => Assigned.Sum() == 0 ? 0 : 1 - (double)Load.Sum() / Assigned.Sum();
 
     /// <summary>Indices of the experts that were assigned nothing.</summary>
     public IReadOnlyList<int> DeadExperts => [.. Enumerable.Range(0, ExpertCount).Where(expert => Assigned[expert] == 0)];
@@ -75,7 +82,7 @@ public sealed class RoutingReport
         new OptionFailures(nameof(RoutingReport))
             .Require(load.Count >= 1 && load.Count == assigned.Count, $"load ({load.Count}) and assigned ({assigned.Count}) must have one count an expert.")
             .Require(load.Zip(assigned).All(pair => pair.First >= 0 && pair.First <= pair.Second), "No expert can have computed more than was assigned to it, or less than 0.")
-            .Require(tokens >= 0 && topK >= 1 && assigned.Sum() == tokens * topK, $"assigned ({assigned.Sum()} in all) must be tokens ({tokens}) times topK ({topK}).")
+            .Require(tokens >= 0 && topK >= 1 && assigned.Sum() <= tokens * topK, $"assigned ({assigned.Sum()} in all) must be at most tokens ({tokens}) times topK ({topK}).")
             .ThrowIfAny(nameof(assigned));
         return new RoutingReport([.. load], [.. assigned], tokens, topK);
     }

@@ -176,6 +176,7 @@ public sealed class GatingNetwork : Router
             Logits = logits,
             Perturbed = ReferenceEquals(perturbed, logits) ? null : perturbed,
             NoiseDeviation = deviation,
+            Temperature = Temperature,
             Scores = scores,
             ScoresSumToOne = Options.Score.SumsToOne,
             Indices = indices,

@@ -26,6 +26,7 @@ public sealed class RoutingDecision : IDisposable
         Scores = proposal.Scores;
         _perturbed = proposal.Perturbed;
         NoiseDeviation = proposal.NoiseDeviation;
+        Temperature = proposal.Temperature;
         Chosen = proposal.Chosen;
         ScoresSumToOne = proposal.ScoresSumToOne;
         Slots = proposal.Slots;
@@ -60,6 +61,9 @@ public sealed class RoutingDecision : IDisposable
 
     /// <summary>The standard deviation of the noise in <see cref="PerturbedLogits"/>, [T, E]; null without Gaussian noise.</summary>
     public Tensor? NoiseDeviation { get; }
+
+    /// <summary>What logits and noise were divided by to become <see cref="PerturbedLogits"/> and <see cref="NoiseDeviation"/>.</summary>
+    public double Temperature { get; }
 
     /// <summary>How well each expert suits each token (noise and temperature included), [T, E], 0 or more: for a softmax probabilities, the rows of which sum to 1.</summary>
     public Tensor Scores { get; }

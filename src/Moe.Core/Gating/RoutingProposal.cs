@@ -27,6 +27,9 @@ public sealed class RoutingProposal
     /// <summary>The standard deviation of the noise on each logit, [T, E]; null without noise.</summary>
     public Tensor? NoiseDeviation { get; init; }
 
+    /// <summary>What the logits were divided by to become <see cref="Perturbed"/>; <see cref="NoiseDeviation"/> is that of the quotient.</summary>
+    public double Temperature { get; init; } = 1;
+
     /// <summary>Whether each row of the scores sums to 1.</summary>
     public bool ScoresSumToOne { get; init; } = true;
 

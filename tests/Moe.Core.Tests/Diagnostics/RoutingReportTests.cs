@@ -91,8 +91,8 @@ public sealed class RoutingReportTests
             .Should().Throw<ArgumentException>().WithMessage("Expected reports of one layer (2 experts, top-1), got one with 3 experts, top-2.*");
         FluentActions.Invoking(() => RoutingReport.FromCounts([2], [1], 1, 1)).Should().Throw<ArgumentException>()
             .WithMessage("RoutingReport is not valid: No expert can have computed more than was assigned to it, or less than 0.*");
-        FluentActions.Invoking(() => RoutingReport.FromCounts([1], [1], 3, 2)).Should().Throw<ArgumentException>()
-            .WithMessage("*assigned (1 in all) must be tokens (3) times topK (2).*");
+        FluentActions.Invoking(() => RoutingReport.FromCounts([1], [7], 3, 2)).Should().Throw<ArgumentException>()
+            .WithMessage("*assigned (7 in all) must be at most tokens (3) times topK (2).*");
         FluentActions.Invoking(() => RoutingReport.FromCounts([1], [1, 1], 2, 1)).Should().Throw<ArgumentException>()
             .WithMessage("*load (1) and assigned (2) must have one count an expert.*");
     }
