@@ -22,12 +22,8 @@ public sealed partial class SourceRulesTests
             "RoutingCounts.cs: using var onHost = torch.cat([kept, assigned, .. scalars]).cpu();",
             "RoutingCounts.cs: var numbers = onHost.data<long>().ToArray();",
             "BalancedAssignmentSelection.cs: using var onHost = cat([input.Logits.detach().to(ScalarType.Float64), real], 1).cpu();",
-<<<<<<< HEAD
             "BalancedAssignmentSelection.cs: var assigned = BalancedAssignment.Solve(onHost.data<double>().ToArray(), tokens, experts);",
-=======
-            "BalancedAssignmentSelection.cs: var assigned = Auction.Assign(onHost.data<double>().ToArray(), tokens, experts);",
             "ProcessSum.cs: var numbers = values.cpu().data<double>().ToArray();",
->>>>>>> balancing
             "RoutingTrace.cs: var all = stack(parts.Select(part => part.to(ScalarType.Float64))).cpu().data<double>().ToArray();");
     }
 
