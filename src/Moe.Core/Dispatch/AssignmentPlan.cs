@@ -65,6 +65,6 @@ internal sealed class AssignmentPlan : DispatchPlan
         var alone = _decision.Kept.sum(1).eq(0);
         if (_decision.Mask is { } mask)
             alone = alone.bitwise_and(mask);
-        return tokens * alone.unsqueeze(-1);
+        return tokens.masked_fill(alone.bitwise_not().unsqueeze(-1), 0);
     }
 }

@@ -203,7 +203,7 @@ public sealed class GatingNetwork : Router
     /// <summary>What is chosen by. The bias goes in here and nowhere else.</summary>
     private Tensor Keys(Tensor perturbed, Tensor scores) =>
         SelectionBias is { } bias ? scores.detach() + bias.to(scores.dtype)
-        : Options.Selection.NeedsOrderOnly && Options.Score.SumsToOne ? perturbed.detach()
+        : Options.Selection.NeedsOrderOnly && Options.Score.KeepsOrder ? perturbed.detach()
         : scores.detach();
 
     private (Tensor Indices, Tensor? Chosen, Tensor? Invalid) Select(SelectionInput selection)
@@ -214,6 +214,10 @@ public sealed class GatingNetwork : Router
             var invalid = Options.Selection is TableSelection table ? CountWhereReal(table, selection.Input) : null;
             return (selected.Indices, selected.Chosen, invalid);
         }
+
+        // Whatever is said of padding says nothing.
+        if (selection.Input.Mask is { } mask)
+            forced = forced.masked_fill(mask.bitwise_not().unsqueeze(-1), -1);
 
         // The complement of an expert says that it was considered, but not taken.
         var taken = forced.ge(0);

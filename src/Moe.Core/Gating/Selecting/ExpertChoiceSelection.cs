@@ -45,6 +45,6 @@ public sealed record ExpertChoiceSelection : SelectionRule
         .Require(Enum.IsDefined(Scope), $"Selection.Scope ({Scope}) must be Batch or Sequence.")
         .Require(options.Capacity is null, "Capacity (given) has no place beside expert choice, which has its own.")
         .Require(
-            options.Softmax == SoftmaxOrder.BeforeSelection || options.Score is not { SumsToOne: true },
+            options.Softmax == SoftmaxOrder.BeforeSelection || options.Score != ScoreFunction.Softmax,
             $"Softmax ({options.Softmax}) must be BeforeSelection: experts choose by the scores that become weights.");
 }

@@ -63,7 +63,7 @@ public sealed record SparseMixerSelection : SelectionRule
 
     /// <summary>The logits with those already taken at -∞.</summary>
     private static Tensor Without(Tensor logits, List<Tensor> taken) =>
-        taken.Count == 0 ? logits : logits.scatter(1, cat(taken, 1), double.NegativeInfinity);
+        taken.Count == 0 ? logits : logits.masked_fill(At(logits, cat(taken, 1)), double.NegativeInfinity);
 
     /// <summary>The remaining logits with those far below their best at -∞.</summary>
     private Tensor Close(Tensor logits, Tensor remaining)
