@@ -43,10 +43,10 @@ internal static class Keeper
                 TaskLosses.CrossEntropy,
                 animal.Training?.Invoke(options, steps) ?? options,
                 new TerminalProgress { Title = $"{animal.Name,-26} {seed}/{seeds}", EpochsPerLine = 0 });
-            outcome.Add(trainer.Fit(training, test, cancellation), router.IsCausal);
+            outcome.Add(trainer.Fit(training, test, cancellation), router);
         }
         return outcome;
     }
 
-    private static TrainingData WithPositions(TrainingData images) => new(images.Inputs, images.Targets) { TokenIds = PatchModel.Positions(images.Count) };
+    private static TrainingData WithPositions(TrainingData images) => new(images.Inputs, images.Targets, tokenIds: PatchModel.Positions(images.Count));
 }

@@ -8,6 +8,7 @@ namespace RouterZoo;
 internal static class LoadPlot
 {
     private const int Columns = 4;
+    private static readonly ScottPlot.TickGenerators.EvenlySpacedMinorTickGenerator NoMinorTicks = new(1);
     private static readonly Color Ink = Color.FromHex("#2b2b33");
 
     /// <summary>Shades that neighbours can be told apart by, in every kind of colour vision: the experts have no order of importance.</summary>
@@ -55,10 +56,13 @@ internal static class LoadPlot
         plot.Axes.Title.Label.Bold = true;
         plot.Axes.Color(Ink);
         plot.XLabel("epoch", 14);
-        plot.YLabel("share of load in %", 14);
+        plot.YLabel("load in %", 14);
         plot.Axes.Bottom.Label.Bold = false;
         plot.Axes.Left.Label.Bold = false;
-        plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericAutomatic { IntegerTicksOnly = true };
+        plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericAutomatic { IntegerTicksOnly = true, MinorTickGenerator = NoMinorTicks, TargetTickCount = 5 };
+        plot.Axes.Left.SetTicks([0, 50, 100], ["0", "50", "100"]);
+        plot.Axes.Right.FrameLineStyle.Width = 0;
+        plot.Axes.Top.FrameLineStyle.Width = 0;
         plot.HideGrid();
         plot.Axes.SetLimits(epochs[0], epochs[^1], 0, 100);
     }

@@ -7,6 +7,7 @@ namespace RouterZoo;
 internal sealed class Outcome(string name)
 {
     private readonly List<TrainingResult> _trainings = [];
+    private double? _rows;
 
     public string Name { get; } = name;
 
@@ -27,15 +28,19 @@ internal sealed class Outcome(string name)
     /// <summary>Assignments dropped while training, in the last epoch.</summary>
     public double Dropped => Each(result => result.Epochs[^1].Routing.Values.Single().DroppedShare).Average();
 
-    /// <summary>Experts that a token is answered by, on average.</summary>
-    public double ExpertsPerToken => Each(result => (double)Test(result).Load.Sum() / Test(result).Tokens).Average();
+    /// <summary>Rows that experts compute for a token, on average: what its answer costs.</summary>
+    public double RowsPerToken => _rows ?? Each(result => (double)Test(result).Load.Sum() / Test(result).Tokens).Average();
 
     public double TokensPerSecond => Each(result => result.Epochs.Average(epoch => epoch.TokensPerSecond)).Average();
 
-    public void Add(TrainingResult result, bool isCausal)
+    public void Add(TrainingResult result, Router router)
     {
         _trainings.Add(result);
-        IsCausal = isCausal;
+        IsCausal = router.IsCausal;
+
+        // Its experts compute slots, not tokens.
+        if (router is SoftRouter soft)
+            _rows = (double)soft.ExpertCount * soft.Options.SlotsPerExpert / PatchModel.Patches;
     }
 
     private static RoutingReport Test(TrainingResult result) => result.Epochs[^1].Validation!.Routing.Values.Single();

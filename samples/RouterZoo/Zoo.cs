@@ -27,11 +27,11 @@ internal static class Zoo
         new("dense to sparse", () => new GatingNetwork(PublishedGates.Dense(Width, Experts)), DenseToSparse),
         new("top-1 (Switch)", () => new GatingNetwork(PublishedGates.Switch(Width, Experts)), ZLoss),
         new("2nd by chance (GShard)", () => new GatingNetwork(PublishedGates.GShard(Width, Experts))),
-        new("batch-prioritised (V-MoE)", () => new GatingNetwork(PublishedGates.VMoE(Width, Experts)), ImportanceAndLoad),
+        new("batch-prioritised (V-MoE)", () => new GatingNetwork(PublishedGates.VMoE(Width, Experts)), ImportanceAndLoadOfVMoE),
         new("cosine (X-MoE)", () => new GatingNetwork(PublishedGates.XMoE(Width, Experts, TopK))),
         new("top-p", () => new GatingNetwork(PublishedGates.Mixtral(Width, Experts, 4) with { Selection = new TopPSelection() })),
         new("SparseMixer (PhiMoE)", () => new GatingNetwork(PublishedGates.PhiMoE(Width, Experts))),
-        new("groups, bias (DeepSeek-V3)", () => new GatingNetwork(PublishedGates.DeepSeekV3(Width, Experts, TopK, groups: 4, keptGroups: 2)), WithoutLoss(new BiasBalancing { Rate = 0.01 })),
+        new("groups, bias (DeepSeek-V3)", () => new GatingNetwork(PublishedGates.DeepSeekV3(Width, Experts, TopK, groups: 4, keptGroups: 2)), WithoutLoss(new BiasBalancing(new() { Rate = 0.01 }))),
         new("quantile balancing", () => new GatingNetwork(PublishedGates.DeepSeekV3(Width, Experts, TopK)), WithoutLoss(new QuantileBalancing())),
         new("weight on input (Llama 4)", () => new GatingNetwork(PublishedGates.Llama4(Width, Experts))),
         new("ReLU (ReMoE)", () => new GatingNetwork(PublishedGates.ReMoE(Width, Experts)), AdaptiveL1),
@@ -42,11 +42,18 @@ internal static class Zoo
         new("Soft MoE", () => new SoftRouter(new() { InputWidth = Width, ExpertCount = Experts, SlotsPerExpert = PatchModel.Patches * TopK / Experts }), WithoutLoss()),
     ];
 
-    /// <summary>CV² of importance and of the smooth load, 0.01 each (Shazeer et al. 2017; V-MoE).</summary>
+    /// <summary>CV² of importance and of the smooth load (Shazeer et al. 2017), λ as the other losses have it here.</summary>
     private static TrainerOptions ImportanceAndLoad(TrainerOptions options, long steps) => options with
     {
         Lambda = 0,
         Terms = [new BalanceTerm(new ImportanceLoss(), 0.01), new BalanceTerm(new SmoothLoadLoss(), 0.01)],
+    };
+
+    /// <summary>The same in the conventions of V-MoE.</summary>
+    private static TrainerOptions ImportanceAndLoadOfVMoE(TrainerOptions options, long steps) => options with
+    {
+        Lambda = 0,
+        Terms = [new BalanceTerm(new ImportanceLoss(ImportanceOptions.VMoE), 0.01), new BalanceTerm(new SmoothLoadLoss(SmoothLoadOptions.VMoE), 0.01)],
     };
 
     /// <summary>The usual balance, and a router z-loss (ST-MoE).</summary>
