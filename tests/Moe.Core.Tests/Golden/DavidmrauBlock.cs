@@ -31,7 +31,7 @@ internal static class DavidmrauBlock
         var block = new GoldenBlock(golden, layer,
         [
             new("w_gate", "gate.weight", weight => weight.t()),
-            .. isNoisy ? [new WeightPart("w_noise", "gate.noise_weight", weight => weight.t())] : Array.Empty<WeightPart>(),
+            .. layer.Network.NoiseWeight is not null ? [new WeightPart("w_noise", "gate.noise_weight", weight => weight.t())] : Array.Empty<WeightPart>(),
             .. from index in Enumerable.Range(0, experts)
                from name in new[] { "fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias" }
                select new WeightPart($"experts.{index}.{name}", $"experts.{index}.module.{name}"),

@@ -2,9 +2,15 @@ using System.Text.Json;
 
 namespace Moe.Core.Tests;
 
-/// <summary>The settings of a case. A field that is null counts as absent.</summary>
+/// <summary>The settings of a case, or its losses. A field that is null counts as absent.</summary>
 internal sealed class GoldenConfig(JsonElement json)
 {
+    public static GoldenConfig Parse(string text)
+    {
+        using var document = JsonDocument.Parse(text);
+        return new(document.RootElement.Clone());
+    }
+
     /// <summary>What kind of block it is.</summary>
     public string ModelType => json.GetProperty("model_type").GetString()!;
 

@@ -21,7 +21,7 @@ public sealed class LoadBalanceGoldenTests
         foreach (var (name, real) in new[] { ("load_balancing_loss", null), ("load_balancing_loss_masked", mask) })
         {
             using var decision = block.Layer.Gate.Route(golden.Numbers["input"], real);
-            var theirs = golden.Losses.Real(name);
+            var theirs = GoldenCase.LossesOf(folder).Real(name);
             (LoadBalance.Loss(decision) * decision.TopK).item<float>().Should().BeApproximately((float)theirs, (float)(1e-5 * Math.Max(1, theirs)), name);
         }
     }

@@ -25,12 +25,13 @@ internal static class SoftMoeBlock
         var stack = isGated
             ? StackedExperts.GatedFeedForward(experts, new() { InputWidth = width, HiddenWidth = (long)(width * mult * 2 / 3), Activation = Activation.Gelu, Bias = true })
             : StackedExperts.FeedForward(experts, new() { InputWidth = width, HiddenWidth = (long)(width * mult), Activation = Activation.Gelu });
+        var soft = new SoftRouter(router is null ? options : router(options));
         return new GoldenBlock(
             golden,
-            new MixtureOfExperts(new SoftRouter(router is null ? options : router(options)), stack),
+            new MixtureOfExperts(soft, stack),
             [
                 new("norm.gamma", "norm.gain"),
-                new("slot_norm.gamma", "gate.slot_gain"),
+                .. soft.SlotGain is null ? Array.Empty<WeightPart>() : [new("slot_norm.gamma", "gate.slot_gain")],
                 new("slot_embeds", "gate.slots", slots => slots.flatten(0, 1)),
                 .. Enumerable.Range(0, experts).SelectMany(index => isGated ? Gated(index) : Plain(index)),
             ],
