@@ -26,7 +26,6 @@ public sealed record ThresholdSelection : SelectionRule
         var chosen = keys.gt(Threshold);
         if (AlwaysBest)
         {
-            // A tensor, not true: a number here would become a tensor without the dimensions that scatter asks for.
             var best = keys.argmax(1, keepdim: true);
             chosen = chosen.scatter(1, best, ones_like(best, dtype: ScalarType.Bool));
         }
