@@ -3,22 +3,15 @@ using static TorchSharp.torch;
 
 namespace Moe.Training;
 
-/// <summary>
-/// Collects over the micro-batches of one optimizer step what a balancer sees of each gate with a selection bias, and moves each bias once.
-/// </summary>
-internal sealed class SelectionBiases(RoutedModel model, TrainerOptions options)
+/// <summary>What a balancer sees of each gate with a selection bias in the micro-batches of one optimizer step, and how it moves each bias once.</summary>
+internal sealed class SelectionBiases(RoutedModel model, SelectionBalancer? balancer, IProcessSum? processes)
 {
-    // A bias that nobody moves stays zero, and balances nothing, without a word.
-    private readonly SelectionBalancer? _balancer = model.HasSelectionBias ? options.SelectionBalancer ?? new BiasBalancing() : null;
     private readonly Dictionary<GatingNetwork, List<Tensor>> _observed = [];
-
-    /// <summary>Begins a step.</summary>
-    public void Clear() => _observed.Clear();
 
     /// <summary>Looks at one micro-batch; what was seen outlives its scope.</summary>
     public void Observe(IReadOnlyList<LayerRouting> layers)
     {
-        if (_balancer is null)
+        if (balancer is null)
             return;
         using var noGrad = no_grad();
         foreach (var (layer, decision) in layers)
@@ -27,7 +20,7 @@ internal sealed class SelectionBiases(RoutedModel model, TrainerOptions options)
                 continue;
             if (!_observed.TryGetValue(gate, out var observed))
                 _observed[gate] = observed = [];
-            observed.Add(_balancer.Observe(gate, decision).MoveToOuterDisposeScope());
+            observed.Add(balancer.Observe(gate, decision).MoveToOuterDisposeScope());
         }
     }
 
@@ -36,6 +29,6 @@ internal sealed class SelectionBiases(RoutedModel model, TrainerOptions options)
     {
         using var noGrad = no_grad();
         foreach (var (gate, observed) in _observed)
-            _balancer!.Update(gate, observed, options.Processes);
+            balancer!.Update(gate, observed, processes);
     }
 }

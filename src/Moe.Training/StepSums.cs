@@ -4,13 +4,29 @@ using static TorchSharp.torch;
 namespace Moe.Training;
 
 /// <summary>Collects what the micro-batches of a step measure, on the device, and reads it in one transfer.</summary>
-internal sealed class StepSums(RoutedModel model, Objective objective, double[] lambdas, GlobalBatch batch, IProcessSum? processes)
+internal sealed class StepSums(RoutedModel model, Objective objective, double[] lambdas, IProcessSum? processes)
 {
     private readonly List<MicroBatch> _batches = [];
     private readonly Dictionary<nn.Module, int> _topK = [];
     private readonly HealthSums _health = new(processes);
     private long _samples;
     private long _tokens;
+
+    /// <summary>λ of the balance, then of the terms.</summary>
+    public double[] Lambdas => lambdas;
+
+    /// <summary>What the step has routed so far.</summary>
+    public GlobalBatch Routed { get; } = new(processes);
+
+    /// <summary>Counts the decisions of one micro-batch, before losses are computed from them.</summary>
+    public void Count(IReadOnlyList<LayerRouting> layers)
+    {
+        foreach (var layer in layers)
+        {
+            Routed.Add(layer);
+            _topK[layer.Layer] = Math.Max(layer.Decision.TopK, _topK.GetValueOrDefault(layer.Layer));
+        }
+    }
 
     /// <summary>Notes one micro-batch, which weighs <paramref name="share"/> of the step; its values outlive its scope, without their graph.</summary>
     public void Add(ObjectiveValue value, IReadOnlyList<LayerRouting> layers, double share, long samples)
@@ -23,8 +39,6 @@ internal sealed class StepSums(RoutedModel model, Objective objective, double[] 
                 cat([values, .. health]).MoveToOuterDisposeScope(), share, Array.ConvertAll(value.Losses, loss => loss.Layers.Count),
                 [.. layers.Select(layer => layer.Layer)], [.. layers.Select(layer => layer.Decision.ValidTokens)]));
         }
-        foreach (var (layer, decision) in layers)
-            _topK[layer] = Math.Max(decision.TopK, _topK.GetValueOrDefault(layer));
         _samples += samples;
         _tokens += layers.Count > 0 ? layers[0].Decision.ValidTokens : samples;
     }
@@ -66,7 +80,7 @@ internal sealed class StepSums(RoutedModel model, Objective objective, double[] 
     {
         var routing = new Dictionary<string, RoutingReport>(_topK.Count);
         foreach (var (layer, topK) in _topK)
-            EpochSums.AddRouting(routing, model.NameOf(layer), RoutingReport.FromCounts(batch.Load(layer), batch.Assigned(layer), batch.Tokens(layer), topK));
+            EpochSums.AddRouting(routing, model.NameOf(layer), RoutingReport.FromCounts(Routed.Load(layer), Routed.Assigned(layer), Routed.Tokens(layer), topK));
         var terms = new Dictionary<string, TermReport>(values.Length - 1);
         for (var loss = 1; loss < values.Length; loss++)
             terms[objective.Names[loss]] = new TermReport(values[loss], lambdas[loss]);

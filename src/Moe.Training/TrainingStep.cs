@@ -15,7 +15,9 @@ internal sealed class TrainingStep(RoutedModel model, optim.Optimizer optimizer,
 
     private readonly Tensor[] _buffers = [.. model.Module.buffers()];
     private readonly Device _device = model.Device;
-    private readonly SelectionBiases _biases = new(model, options);
+
+    // A bias that nobody moves stays zero and balances nothing, without a word.
+    private readonly SelectionBalancer? _balancer = model.HasSelectionBias ? options.SelectionBalancer ?? new BiasBalancing() : null;
 
     /// <summary>Takes the step. On an exception the buffers are as before and the gradients cleared.</summary>
     /// <param name="step">Its number, for messages.</param>
@@ -25,15 +27,14 @@ internal sealed class TrainingStep(RoutedModel model, optim.Optimizer optimizer,
     public StepOutcome Take(long step, double[] lambdas, TrainingData data, IEnumerable<Tensor> batches)
     {
         using var scope = NewDisposeScope();
-        var routed = new GlobalBatch(options.Processes);
-        var sums = new StepSums(model, objective, lambdas, routed, options.Processes);
+        var sums = new StepSums(model, objective, lambdas, options.Processes);
+        var biases = new SelectionBiases(model, _balancer, options.Processes);
         var before = Array.ConvertAll(_buffers, buffer => buffer.detach().clone());
         var taken = false;
         try
         {
             ClearGradients();
-            _biases.Clear();
-            Accumulate(data, [.. batches], lambdas, routed, sums);
+            Accumulate(data, [.. batches], sums, biases);
             var outcome = sums.Read(GradientNorm(ScalarType.Float32));
 
             // Squares of large Float32 gradients overflow where the gradients themselves do not.
@@ -43,7 +44,7 @@ internal sealed class TrainingStep(RoutedModel model, optim.Optimizer optimizer,
                 return Reject(step, place, outcome);
 
             Clip(outcome.GradientNorm);
-            _biases.Update();
+            biases.Update();
             taken = true;
             optimizer.step();
             return outcome;
@@ -65,7 +66,7 @@ internal sealed class TrainingStep(RoutedModel model, optim.Optimizer optimizer,
         }
     }
 
-    private void Accumulate(TrainingData data, Tensor[] batches, double[] lambdas, GlobalBatch routed, StepSums sums)
+    private void Accumulate(TrainingData data, Tensor[] batches, StepSums sums, SelectionBiases biases)
     {
         var samples = batches.Sum(batch => batch.size(0));
         foreach (var batch in batches)
@@ -75,10 +76,9 @@ internal sealed class TrainingStep(RoutedModel model, optim.Optimizer optimizer,
             using var pass = new RoutingPass(mask) { TokenIds = tokenIds };
             var output = model.Forward(inputs, pass);
             var layers = pass.Layers;
-            foreach (var layer in layers)
-                routed.Add(layer);
-            _biases.Observe(layers);
-            var value = objective.Evaluate(output, targets, pass, lambdas[0], lambdas[1..], routed);
+            sums.Count(layers);
+            biases.Observe(layers);
+            var value = objective.Evaluate(output, targets, pass, sums.Lambdas[0], sums.Lambdas[1..], sums.Routed);
 
             if (!value.Total.requires_grad)
                 throw new InvalidOperationException("The loss does not depend on any parameter that requires gradients, so that there is nothing to learn.");

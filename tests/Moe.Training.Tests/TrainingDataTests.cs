@@ -8,13 +8,14 @@ public sealed class TrainingDataTests
     public void It_holds_what_it_was_given()
     {
         using var scope = NewDisposeScope();
-        var (inputs, targets, mask) = (zeros(3, 2), zeros(3), ones(3, 2, dtype: ScalarType.Bool));
+        var (inputs, targets, mask, ids) = (zeros(3, 2), zeros(3), ones(3, 2, dtype: ScalarType.Bool), ones(3, 2, dtype: ScalarType.Int64));
 
-        var data = new TrainingData(inputs, targets, mask);
+        var data = new TrainingData(inputs, targets, mask, ids);
 
         data.Inputs.Should().BeSameAs(inputs);
         data.Targets.Should().BeSameAs(targets);
         data.Mask.Should().BeSameAs(mask);
+        data.TokenIds.Should().BeSameAs(ids);
         data.Count.Should().Be(3);
     }
 
@@ -29,6 +30,8 @@ public sealed class TrainingDataTests
         Refused(() => new TrainingData(inputs, zeros(4)), "targets", "Expected targets with 3 samples, as the inputs have, got shape [4].*");
         Refused(() => new TrainingData(inputs, zeros(3), zeros(2, dtype: ScalarType.Bool)), "mask", "Expected mask with 3 samples, as the inputs have, got shape [2].*");
         Refused(() => new TrainingData(inputs, zeros(3), zeros(3)), "mask", "Expected mask of type Bool (true = a real token), got Float32.*");
+        Refused(() => new TrainingData(inputs, zeros(3), null, zeros(2, dtype: ScalarType.Int64)), "tokenIds", "Expected tokenIds with 3 samples, as the inputs have, got shape [2].*");
+        Refused(() => new TrainingData(inputs, zeros(3), null, zeros(3)), "tokenIds", "Expected tokenIds of type Int64, got Float32.*");
         Refused(() => new TrainingData(inputs, zeros(3, device: META)), "targets", "Expected targets on device cpu, where the inputs are, got meta.*");
         Refused(() => new TrainingData(null!, zeros(3)), "inputs", "*");
         Refused(() => new TrainingData(inputs, null!), "targets", "*");

@@ -43,12 +43,11 @@ public sealed record GateHealth
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
         var norms = decision.Logits.to(ScalarType.Float64).square().sum(dim: 1).sqrt();
-        var best = decision.Scores.topk(Math.Min(2, decision.ExpertCount), dim: 1, largest: true, sorted: true).values.to(ScalarType.Float64);
-        var margins = best.select(1, 0);
-        if (decision.ExpertCount > 1)
-            margins = margins - best.select(1, 1);
 
-        var perToken = stack([norms, margins]);
+        // Two maxima: sorting, as topk does, costs more than routing itself where there are many experts. No score is below 0.
+        var (best, place) = decision.Scores.max(1, keepdim: true);
+        var second = decision.Scores.scatter(1, place, zeros_like(best)).amax([1]);
+        var perToken = stack([norms, best.squeeze(1).to(ScalarType.Float64) - second.to(ScalarType.Float64)]);
         if (decision.Mask is { } mask)
             perToken = perToken * mask;
         return scope.MoveToOuter(perToken.sum(dim: 1) / Math.Max(decision.ValidTokens, 1));

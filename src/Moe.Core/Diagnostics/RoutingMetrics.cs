@@ -41,6 +41,7 @@ public sealed class RoutingMetrics : IDisposable
     private readonly Gauge<double> _weightMargin;
     private readonly Gauge<double> _share;
     private readonly Gauge<double> _sharePercentile;
+    private readonly Instrument[] _instruments;
 
     /// <summary>Makes the instruments.</summary>
     /// <param name="options">How many series there may be; the defaults when null.</param>
@@ -63,6 +64,10 @@ public sealed class RoutingMetrics : IDisposable
         _weightMargin = meter.CreateGauge<double>("moe.routing.weight_margin", "1", "Mean of a token's largest minus its second largest score.");
         _share = meter.CreateGauge<double>("moe.routing.expert_share", "1", "Share of all assignments that went to an expert.");
         _sharePercentile = meter.CreateGauge<double>("moe.routing.expert_share.percentile", "1", "Percentile over the experts of their shares of all assignments.");
+        _instruments =
+        [
+            _tokens, _assignments, _dropped, _entropy, _variation, _maxOverMean, _droppedShare, _dead, _logitNorm, _weightMargin, _share, _sharePercentile,
+        ];
     }
 
     /// <summary>Reports one batch of one layer, or several together.</summary>
@@ -73,6 +78,8 @@ public sealed class RoutingMetrics : IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(layer);
         ArgumentNullException.ThrowIfNull(report);
+        if (!_instruments.Any(instrument => instrument.Enabled))
+            return;
         var tag = new KeyValuePair<string, object?>("moe.layer", Bounded(layer));
         var assigned = report.Assigned.Sum();
         _tokens.Add(report.Tokens, tag);
@@ -105,16 +112,12 @@ public sealed class RoutingMetrics : IDisposable
 
     private void RecordShares(RoutingReport report, KeyValuePair<string, object?> layer)
     {
-        if (!_share.Enabled)
-            return;
         foreach (var (expert, share) in report.Share.Index())
             _share.Record(share, layer, new("moe.expert", expert));
     }
 
     private void RecordPercentiles(RoutingReport report, KeyValuePair<string, object?> layer)
     {
-        if (!_sharePercentile.Enabled)
-            return;
         double[] sorted = [.. report.Share.Order()];
         foreach (var percentile in Percentiles)
         {

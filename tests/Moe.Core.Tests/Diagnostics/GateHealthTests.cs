@@ -48,6 +48,17 @@ public sealed class GateHealthTests
     }
 
     [Fact]
+    public void Equal_scores_have_no_margin()
+    {
+        using var scope = NewDisposeScope();
+        using var gate = new GatingNetwork(Make.Options(experts: 3), dtype: ScalarType.Float64);
+        using (no_grad())
+            gate.Weight.zero_();
+
+        GateHealth.From(gate.Route(Make.Normal(3, 5, 4))).Should().Be(new GateHealth { Tokens = 5, LogitNorm = 0, WeightMargin = 0 });
+    }
+
+    [Fact]
     public void Logits_are_taken_raw_and_scores_as_they_decide()
     {
         using var scope = NewDisposeScope();

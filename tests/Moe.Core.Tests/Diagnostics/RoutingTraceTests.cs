@@ -86,6 +86,27 @@ public sealed class RoutingTraceTests : IDisposable
     }
 
     [Fact]
+    public void Mixtures_inside_experts_are_replayed_in_their_turn()
+    {
+        using var scope = NewDisposeScope();
+        var inner = Make.Layer(Make.Options(experts: 3, topK: 1) with { Selection = new StochasticSelection() }, 2);
+        using var layer = Make.Filled(
+            new MixtureOfExperts(new GatingNetwork(Make.Options(experts: 2), dtype: ScalarType.Float64), [new LinearExpert(4, 4, dtype: ScalarType.Float64), inner]), 3);
+        using var after = Make.Layer(Make.Options(), 4);
+        using var model = new RoutedSequential(layer, after);
+        var x = Make.Normal(5, 9, 4);
+        using var first = new RoutingPass();
+        var expected = model.forward(x, first);
+        var trace = RoutingTrace.From(first, model);
+        using var second = new RoutingPass { Replay = trace };
+
+        Compare.SameBits(model.forward(x, second), expected);
+
+        trace.Layers.Select(traced => traced.Name).Should().Equal("0", "0.experts.1", "1");
+        second.Layers.Select(routing => routing.Layer).Should().Equal(layer, inner, after);
+    }
+
+    [Fact]
     public void Weights_of_a_replay_learn()
     {
         using var scope = NewDisposeScope();
@@ -101,7 +122,7 @@ public sealed class RoutingTraceTests : IDisposable
     }
 
     [Fact]
-    public void A_replay_with_other_tokens_or_more_layers_than_were_traced_is_refused()
+    public void A_replay_with_other_tokens_other_experts_or_more_layers_than_were_traced_is_refused()
     {
         using var scope = NewDisposeScope();
         using var model = Model("top-k");
@@ -109,12 +130,15 @@ public sealed class RoutingTraceTests : IDisposable
         model.forward(Make.Normal(5, 6, 4), first);
         var trace = RoutingTrace.From(first, model);
         using var layer = Make.Layer(Make.Options());
+        using var wider = Make.Layer(Make.Options(experts: 5));
+        using var fewer = new RoutingPass { Replay = trace };
         using var longer = new RoutingPass { Replay = trace };
         using var deeper = new RoutingPass { Replay = trace };
         model.forward(Make.Normal(5, 6, 4), deeper);
 
         model.Invoking(m => m.forward(Make.Normal(5, 7, 4), longer)).Should().Throw<ArgumentException>().WithMessage("*6 tokens*layer 0 (0)*[7, 4]*");
         layer.Invoking(l => l.forward(Make.Normal(5, 6, 4), deeper)).Should().Throw<ArgumentException>().WithMessage("*layer from 0 to 1*got 2*");
+        wider.Invoking(l => l.forward(Make.Normal(5, 6, 4), fewer)).Should().Throw<ArgumentException>().WithMessage("*5 experts, got layer 0 (0) with 4*");
         trace.Invoking(t => t.ForcedIndices(-1, Make.Normal(5, 6, 4))).Should().Throw<ArgumentException>();
     }
 

@@ -25,6 +25,26 @@ public sealed class ExpertRevivalTests
         (Compare.Distance(after, before) / before.abs().max().item<double>()).Should().BeInRange(1e-6, 0.01);
     }
 
+    [Theory]
+    [InlineData(0.01, 2)]
+    [InlineData(2, 4)]
+    public void With_two_experts_a_token_the_noise_must_be_larger_than_the_lead_over_the_next(double noise, int alive)
+    {
+        using var scope = NewDisposeScope();
+        using var layer = Make.Layer(Make.Options(experts: 4, topK: 2) with { Bias = true });
+        using (no_grad())
+            layer.Network.Bias!.copy_(tensor(new double[] { 0, 51, 50, 0 }));
+        using var generator = new Generator(5);
+        var x = Make.Normal(3, 200, 4);
+        var before = layer.ForwardWithRouting(x).Routing;
+        before.Load.Should().Equal(0, 200, 200, 0);
+
+        ExpertRevival.ReviveDead(layer, RoutingReport.From(before), new() { GateNoise = noise }, generator).Should().Equal(0, 3);
+
+        var now = RoutingReport.From(layer.ForwardWithRouting(x).Routing);
+        now.Share.Count(share => share > 0.05).Should().Be(alive);
+    }
+
     [Fact]
     public void A_slice_of_a_stack_is_overwritten_in_place_and_nothing_else_is()
     {

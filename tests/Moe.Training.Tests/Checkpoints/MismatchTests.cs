@@ -131,6 +131,9 @@ public sealed class MismatchTests : IDisposable
     [InlineData("""{"Epoch":-1}""")]
     [InlineData("""{"Epoch":2}""")]
     [InlineData("""{"StepInEpoch":5}""")]
+    [InlineData("""{"Factors":{"importance":-1}}""")]
+    [InlineData("""{"Factors":{"importance":"NaN"}}""")]
+    [InlineData("""{"Factors":null}""")]
     [InlineData("""{"History":null}""")]
     [InlineData("""{"Sums":{"Routing":{"2":{"Load":[1],"Assigned":[2,3],"Tokens":4,"TopK":1}}}}""")]
     public void Progress_that_makes_no_sense_is_refused(string text)

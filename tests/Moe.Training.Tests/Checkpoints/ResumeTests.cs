@@ -41,6 +41,19 @@ public sealed class ResumeTests : IDisposable
     }
 
     [Fact]
+    public void What_is_resumed_has_a_bias_a_factor_and_a_K_that_moved()
+    {
+        // Without this, the bits above might be equal because nothing ever changed.
+        var outcome = new SmallTraining { Options = new SmallTraining().Options with { EarlyStoppingPatience = null } }.Run();
+
+        outcome.Parameters["2.gate.selection_bias"].Should().NotBe(new string('0', 32));
+        outcome.Result!.Epochs.Select(epoch => epoch.Routing["2"].TopK).Should().Equal(3, 2, 1);
+        var schedule = new SmallTraining().Options.Terms[1].Lambda;
+        var factors = outcome.Result.Epochs.Select(epoch => epoch.Terms["importance"].Lambda / schedule.At(epoch.Steps - 1)).ToArray();
+        factors.Max().Should().BeGreaterThan(1.5, "it rises while K is above 2").And.BeGreaterThan(factors[^1] + 0.2, "and falls again");
+    }
+
+    [Fact]
     public void A_training_cancelled_after_every_single_step_still_gives_the_same_bits()
     {
         var training = new SmallTraining();
@@ -67,9 +80,9 @@ public sealed class ResumeTests : IDisposable
     [InlineData(12)]
     public void Patience_goes_on_counting_where_it_stopped(int step)
     {
-        // A learning rate of 0 and no noise: nothing gets better after the first epoch.
+        // A learning rate of 0 and every expert asked, whatever its bias: nothing gets better after the first epoch.
         var small = new SmallTraining();
-        var training = new SmallTraining { Options = small.Options with { Epochs = 8, LearningRate = 0, Temperature = 1 } };
+        var training = new SmallTraining { Options = small.Options with { Epochs = 8, LearningRate = 0, Temperature = 1, TopK = 4 } };
         var expected = training.Run();
         expected.Result!.StoppedEarly.Should().BeTrue();
         expected.Result.Epochs.Should().HaveCount(3);

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace Moe.Training.Tests.Checkpoints;
 
-/// <summary>A training of a second with everything in it that has a state: noise, dropout, momentum, schedules, patience, a best model.</summary>
+/// <summary>A training of a second with everything in it that has a state: noise, dropout, momentum, schedules, selection biases, adaptive λ, patience, a best model.</summary>
 internal sealed class SmallTraining
 {
     public const int StepsPerEpoch = 4;
@@ -31,6 +31,10 @@ internal sealed class SmallTraining
         LearningRate = Schedule.Cosine(0.05, 0.001, 10),
         Temperature = Schedule.Exponential(3, 0.3, 10),
         NoiseScale = Schedule.Linear(1, 0.1, 10),
+        TopK = Schedule.Linear(3.4, 0.6, 10),
+        Balance = new LoadBalance(LoadBalanceOptions.GlobalBatch),
+        Terms = [new(new RouterZLoss(), 1e-3), new(new ImportanceLoss(), Schedule.Linear(0.1, 0.2, 10), new SparsityRule(topK: 2))],
+        SelectionBalancer = new BiasBalancing(new BiasBalancingOptions { Rate = 0.05 }),
         MaxGradientNorm = 5,
         KeepBest = true,
         EarlyStoppingPatience = 2,
@@ -73,7 +77,15 @@ internal sealed class SmallTraining
         var parts = new List<nn.Module<Tensor, Tensor>> { nn.Linear(4, HiddenWidth), nn.Dropout(0.3) };
         for (var layer = 0; layer < Gates; layer++)
         {
-            var options = new GatingOptions { InputWidth = HiddenWidth, ExpertCount = 4, TopK = Collapsed ? 1 : 2, Bias = Collapsed, Noise = new LearnedNoise() };
+            var options = new GatingOptions
+            {
+                InputWidth = HiddenWidth,
+                ExpertCount = 4,
+                TopK = Collapsed ? 1 : 2,
+                Bias = Collapsed,
+                Noise = new LearnedNoise(),
+                SelectionBias = true,
+            };
             var gate = new GatingNetwork(options, new Generator((ulong)(seed + layer)));
             if (Collapsed)
                 Collapse(gate);

@@ -24,6 +24,19 @@ public sealed class CsvSinkTests : IDisposable
     }
 
     [Fact]
+    public void A_second_balance_loss_has_columns_for_its_value_its_lambda_and_its_validation()
+    {
+        var sink = new CsvSink(_folder.File("run.csv"));
+        sink.OnStarted(Reports.Plan());
+        sink.OnEpoch(Reports.Epoch(0));
+        sink.OnEpoch(Reports.EpochWithTerm(1));
+
+        Lines(sink)[0].Should().StartWith("epoch,steps,loss,task_loss,balance,router_z,router_z.lambda,validation_task_loss,validation_balance,validation_router_z,accuracy,moe.");
+        Lines(sink)[1].Should().StartWith("0,10,0.5,0.25,1.5,,,0.75,1.25,,0.875,");
+        Lines(sink)[2].Should().StartWith("1,20,0.5,0.25,1.5,2.5,0.0625,0.75,1.25,2.25,0.875,");
+    }
+
+    [Fact]
     public void A_row_that_comes_while_the_file_is_open_for_reading_is_not_refused()
     {
         var sink = new CsvSink(_folder.File("run.csv"));

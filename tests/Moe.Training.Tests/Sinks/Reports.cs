@@ -29,6 +29,13 @@ internal static class Reports
         Elapsed = TimeSpan.FromSeconds(epoch + 0.5),
     };
 
+    /// <summary>An epoch of a training with a second balance loss.</summary>
+    public static EpochReport EpochWithTerm(int epoch) => Epoch(epoch) with
+    {
+        Terms = new Dictionary<string, TermReport> { ["router_z"] = new(2.5, 0.0625) },
+        Validation = Epoch(epoch).Validation! with { Terms = new Dictionary<string, double> { ["router_z"] = 2.25 } },
+    };
+
     public static StepReport Step(long step, string? skipped = null) => new()
     {
         Step = step,

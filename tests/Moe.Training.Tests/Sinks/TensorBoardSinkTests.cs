@@ -37,6 +37,18 @@ public sealed class TensorBoardSinkTests : IDisposable
     }
 
     [Fact]
+    public void A_second_balance_loss_is_written_with_its_lambda_and_its_validation()
+    {
+        var sink = new TensorBoardSink(_folder.File("run"));
+        sink.OnStarted(Reports.Plan());
+        sink.OnStep(Reports.Step(3) with { Terms = Reports.EpochWithTerm(0).Terms });
+        sink.OnEpoch(Reports.EpochWithTerm(0));
+
+        Read().Where(scalar => scalar.Tag.Contains("router_z", StringComparison.Ordinal)).Select(scalar => (scalar.Tag, scalar.Step, scalar.Value)).Should().Equal(
+            ("step/router_z", 3, 2.5f), ("step/router_z/lambda", 3, 0.0625f), ("train/router_z", 10, 2.5f), ("train/router_z/lambda", 10, 0.0625f), ("validation/router_z", 10, 2.25f));
+    }
+
+    [Fact]
     public void Steps_that_were_skipped_or_are_not_asked_for_are_left_out()
     {
         var sink = new TensorBoardSink(_folder.File("run"), everySteps: 2);

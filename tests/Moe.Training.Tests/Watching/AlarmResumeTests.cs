@@ -80,6 +80,23 @@ public sealed class AlarmResumeTests : IDisposable
         resumed.Observer.Steps.Should().BeEmpty();
     }
 
+    [Theory]
+    [InlineData("\"RaisedLambda\":1", "\"RaisedLambda\":0", "*factor on λ (0)*")]
+    [InlineData("\"RaisedLambda\":1", "\"RaisedLambda\":\"NaN\"", "*factor on λ (NaN)*")]
+    [InlineData("\"Steps\":0", "\"Steps\":-1", "*window of -1 steps*")]
+    [InlineData("\"Health\":{}}", "\"Health\":{\"0\":{\"Tokens\":1,\"LogitNorm\":1,\"WeightMargin\":1}}}", "*counts and health of different mixtures*")]
+    [InlineData("\"Window\":{", "\"Window\":null,\"Other\":{", "*")]
+    public void What_contradicts_itself_is_refused(string written, string instead, string message)
+    {
+        var json = new TrainingProgress().ToJson();
+        var at = json.IndexOf("\"Window\"", StringComparison.Ordinal);
+        var broken = json[..at] + json[at..].Replace(written, instead, StringComparison.Ordinal);
+
+        broken.Should().NotBe(json);
+        TrainingProgress.FromJson("file", json).RaisedLambda.Should().Be(1);
+        FluentActions.Invoking(() => TrainingProgress.FromJson("file", broken)).Should().Throw<InvalidDataException>().WithMessage(message);
+    }
+
     private static (SmallTraining Training, List<string> Alerts) Alarmed(Func<CollapseAlert, AlarmResponse> respond, int window = 5)
     {
         var alerts = new List<string>();
