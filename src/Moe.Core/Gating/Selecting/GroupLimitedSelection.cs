@@ -28,7 +28,8 @@ public sealed record GroupLimitedSelection : SelectionRule
         var tokens = input.Keys.size(0);
         var byGroup = input.Keys.reshape(tokens, Groups, -1);
         var groups = byGroup.topk(ScoresPerGroup, dim: -1, largest: true, sorted: true).values.sum(dim: -1);
-        var winners = zeros_like(groups, dtype: ScalarType.Bool).scatter(1, groups.topk(KeptGroups, dim: -1, largest: true, sorted: true).indexes, true);
+        var best = groups.topk(KeptGroups, dim: -1, largest: true, sorted: true).indexes;
+        var winners = zeros_like(groups, dtype: ScalarType.Bool).scatter(1, best, ones_like(best, dtype: ScalarType.Bool));
         var keys = byGroup.masked_fill(winners.bitwise_not().unsqueeze(-1), double.NegativeInfinity).reshape(tokens, -1);
         return new Selected(BestFirst(keys, input.TopK));
     }

@@ -62,8 +62,13 @@ public sealed record SparseMixerSelection : SelectionRule
         .Require(options.NullExperts == 0, $"NullExperts ({options.NullExperts}) have no place in SparseMixer, whose weights are its own.");
 
     /// <summary>The logits with those already taken at -∞.</summary>
-    private static Tensor Without(Tensor logits, List<Tensor> taken) =>
-        taken.Count == 0 ? logits : logits.scatter(1, cat(taken, 1), double.NegativeInfinity);
+    private static Tensor Without(Tensor logits, List<Tensor> taken)
+    {
+        if (taken.Count == 0)
+            return logits;
+        var indices = cat(taken, 1);
+        return logits.scatter(1, indices, full_like(indices, double.NegativeInfinity, dtype: logits.dtype));
+    }
 
     /// <summary>The remaining logits with those far below their best at -∞.</summary>
     private Tensor Close(Tensor logits, Tensor remaining)

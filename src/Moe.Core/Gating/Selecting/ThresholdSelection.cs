@@ -1,3 +1,5 @@
+using static TorchSharp.torch;
+
 namespace Moe.Core;
 
 /// <summary>
@@ -23,7 +25,10 @@ public sealed record ThresholdSelection : SelectionRule
         var keys = input.Keys.gather(1, indices);
         var chosen = keys.gt(Threshold);
         if (AlwaysBest)
-            chosen = chosen.scatter(1, keys.argmax(1, keepdim: true), true);
+        {
+            var best = keys.argmax(1, keepdim: true);
+            chosen = chosen.scatter(1, best, ones_like(best, dtype: ScalarType.Bool));
+        }
         return new Selected(indices, chosen);
     }
 
