@@ -24,7 +24,8 @@ internal static class Auction
         var finite = waiting.SelectMany(token => Enumerable.Range(token * width, experts)).Select(index => values[index]).Where(double.IsFinite).ToArray();
         if (finite.Length < waiting.Count * experts || finite.Length == 0)
             return assigned;
-        var raise = Math.Max((finite.Max() - finite.Min()) * Raise, 1e-12);
+        // Not smaller than what changes a value at all: prices would rise without an effect.
+        var raise = Math.Max((finite.Max() - finite.Min()) * Raise, 1e-12 * Math.Max(finite.Max(Math.Abs), 1));
         var places = (waiting.Count + experts - 1) / experts;
         var bids = Enumerable.Range(0, experts).Select(_ => new PriorityQueue<int, (double Bid, int Order)>()).ToArray();
         var order = 0;
