@@ -66,11 +66,11 @@ internal sealed class RouterTrial(
     public DecisionInNumbers Numbers(Router router, TokenBatch batch, bool training) => DecisionInNumbers.From(Route(router, batch, training));
 
     /// <summary>A layer's answer, with draws that begin anew each time.</summary>
-    public Tensor Answer(MixtureOfExperts layer, TokenBatch batch, bool training)
+    public MixtureOutput Answer(MixtureOfExperts layer, TokenBatch batch, bool training)
     {
         layer.train(training);
         Prepare(layer.Gate, batch, training);
-        return layer.ForwardWithRouting(batch.Tokens, batch.Context).Output;
+        return layer.ForwardWithRouting(batch.Tokens, batch.Context);
     }
 
     /// <summary>Sends a random gradient back from a tensor; none where the router needs none.</summary>

@@ -5,6 +5,9 @@ namespace Moe.Testing;
 /// <summary>What a router that calls itself causal must hold.</summary>
 internal static class CausalityLaw
 {
+    private const int Sequences = 2;
+    private const int Length = 4;
+
     public static void Honest(RouterTrial trial)
     {
         var router = trial.NewRouter();
@@ -13,38 +16,37 @@ internal static class CausalityLaw
         var layer = trial.Layer(router);
         foreach (var training in new[] { false, true })
         {
-            foreach (var (sequences, length) in new[] { (1, 8), (2, 4) })
+            var batch = trial.Batch(Sequences, Length);
+            var (before, answers) = Ask(batch, training);
+            foreach (var (changed, sequence, start) in Changes(trial, batch))
             {
-                var batch = trial.Batch(sequences, length);
-                var before = trial.Numbers(router, batch, training);
-                var answers = Rows(trial.Answer(layer, batch, training));
-                foreach (var (changed, sequence, start) in Changes(trial, batch, sequences, length))
+                var (after, answersAfter) = Ask(changed, training);
+                foreach (var token in Enumerable.Range(sequence * Length, start))
                 {
-                    var after = trial.Numbers(router, changed, training);
-                    var answersAfter = Rows(trial.Answer(layer, changed, training));
-                    foreach (var token in Enumerable.Range(sequence * length, start))
-                    {
-                        var difference = before.DifferenceAt(token, after, token, trial.Tolerance);
-                        trial.Require(difference is null, $"after a change from token {start} of sequence {sequence} on, {difference}");
-                        trial.Require(
-                            answers[token].Zip(answersAfter[token]).All(pair => DecisionInNumbers.Same(pair.First, pair.Second, trial.Tolerance)),
-                            $"after a change from token {start} of sequence {sequence} on, a layer answers token {token} differently");
-                    }
+                    var difference = before.DifferenceAt(token, after, token, trial.Tolerance);
+                    trial.Require(difference is null, $"after a change from token {start} of sequence {sequence} on, {difference}");
+                    trial.Require(
+                        answers[token].Zip(answersAfter[token]).All(pair => DecisionInNumbers.Same(pair.First, pair.Second, trial.Tolerance)),
+                        $"after a change from token {start} of sequence {sequence} on, a layer answers token {token} differently");
                 }
             }
         }
 
-        double[][] Rows(Tensor output) => [.. DecisionInNumbers.Read(output).Chunk((int)trial.Options.InputWidth)];
+        (DecisionInNumbers Decision, double[][] Answers) Ask(TokenBatch batch, bool training)
+        {
+            using var routed = trial.Answer(layer, batch, training);
+            return (DecisionInNumbers.From(routed.Routing), [.. DecisionInNumbers.Read(routed.Output).Chunk((int)trial.Options.InputWidth)]);
+        }
     }
 
     /// <summary>Other tokens in the later part of one sequence: unrelated ones, and ones that want what its first token wants, only more.</summary>
-    private static IEnumerable<(TokenBatch Changed, int Sequence, int Start)> Changes(RouterTrial trial, TokenBatch batch, int sequences, int length)
+    private static IEnumerable<(TokenBatch Changed, int Sequence, int Start)> Changes(RouterTrial trial, TokenBatch batch)
     {
-        for (var sequence = 0; sequence < sequences; sequence++)
+        for (var sequence = 0; sequence < Sequences; sequence++)
         {
-            foreach (var start in new[] { 1, length / 2 })
+            foreach (var start in new[] { 1, Length / 2 })
             {
-                var count = length - start;
+                var count = Length - start;
                 var first = batch.Tokens.narrow(0, sequence, 1).narrow(1, 0, 1);
                 foreach (var later in new[] { trial.Normal(500, trial.Type, 1, count, first.size(2)) * 3, (first * 4).expand(1, count, first.size(2)) })
                 {

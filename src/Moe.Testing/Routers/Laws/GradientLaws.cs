@@ -16,7 +16,7 @@ internal static class GradientLaws
         RequireArrival("the weights");
 
         var layer = trial.Layer(router);
-        trial.SendBack(layer, trial.Answer(layer, batch, training: true));
+        trial.SendBack(layer, trial.Answer(layer, batch, training: true).Output);
         RequireArrival("a layer's outputs");
 
         void RequireArrival(string of)
