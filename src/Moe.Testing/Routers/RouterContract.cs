@@ -35,13 +35,10 @@ public sealed class RouterContract : Contract<RouterLaw>
     private protected override IEnumerable<Trial> Trials(RouterLaw law)
     {
         var run = RouterLaws.Of(law);
-        var (one, two, five) = (Experts(1), Experts(2), Experts(5));
-        var cases = new List<(int Experts, ScalarType Type, ulong Seed)> { (five, ScalarType.Float64, _options.Seeds[0]) };
-        cases.AddRange(_options.Seeds.Select(seed => (five, ScalarType.Float32, seed)));
-
-        // Whoever has one expert to choose from learns nothing by it.
-        if (law != RouterLaw.GradientsArrive)
-            cases.AddRange([(one, ScalarType.Float32, _options.Seeds[0]), (two, ScalarType.Float32, _options.Seeds[0])]);
+        var cases = _options.Seeds
+            .SelectMany(seed => new[] { ScalarType.Float32, ScalarType.Float64 }, (seed, type) => (Experts: Experts(5), Type: type, Seed: seed)).ToList();
+        if (RouterLaws.DependsOnExperts(law))
+            cases.AddRange([(Experts(1), ScalarType.Float32, _options.Seeds[0]), (Experts(2), ScalarType.Float32, _options.Seeds[0])]);
         return cases.Distinct().Select(item => new RouterTrial($"{law}", run, _make, _options, item.Experts, item.Type, item.Seed));
     }
 

@@ -35,9 +35,9 @@ public sealed record RouterContractOptions
     /// <value>The default is none. Gradients that do come must be finite all the same.</value>
     public IReadOnlyDictionary<string, string> WithoutGradient { get; init; } = ReadOnlyDictionary<string, string>.Empty;
 
-    /// <summary>The seeds of weights, tokens and draws; each adds a case.</summary>
-    /// <value>The default is 1 and 2. Range: at least one.</value>
-    public IReadOnlyList<ulong> Seeds { get; init; } = [1, 2];
+    /// <summary>The seeds of weights, tokens and draws; each adds cases.</summary>
+    /// <value>The default is 1. Range: at least one.</value>
+    public IReadOnlyList<ulong> Seeds { get; init; } = [1];
 
     internal void Validate(string parameterName) =>
         new OptionFailures(nameof(RouterContractOptions))

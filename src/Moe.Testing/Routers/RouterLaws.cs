@@ -34,4 +34,10 @@ internal static class RouterLaws
         RouterLaw.ForcedChoices => InputLaws.ForcedChoices,
         _ => throw new ArgumentOutOfRangeException(nameof(law), law, "There is no such law."),
     };
+
+    /// <summary>Whether a law may hold for many experts and not for few. Not so gradients: whoever has one expert to choose from learns nothing by it.</summary>
+    public static bool DependsOnExperts(RouterLaw law) => law is
+        RouterLaw.DistinctExperts or RouterLaw.FiniteWeights or RouterLaw.ConsistentCounts or RouterLaw.FiniteScores or RouterLaw.SlotsAreMeans
+        or RouterLaw.PaddingIsAbsent or RouterLaw.PaddingOnly or RouterLaw.OneToken or RouterLaw.OneExpert or RouterLaw.AllExperts
+        or RouterLaw.Ties or RouterLaw.LargeTokens or RouterLaw.NonFiniteTokensRefused or RouterLaw.HonestCausality or RouterLaw.ForcedChoices;
 }

@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace Moe.Testing;
 
 /// <summary>What a router that calls itself causal must hold.</summary>
