@@ -14,7 +14,7 @@ internal sealed class SlotPlan(SlotMix slots, Tensor? mask) : DispatchPlan
 
     public override Tensor Gather(Tensor tokens)
     {
-        // Padding has no weight in any slot, but it may hold NaN, and 0 · NaN is NaN.
+        // Padding has the weight 0 in every slot, but may hold NaN, and 0 · NaN is none.
         var real = mask is null ? tokens : tokens.masked_fill(mask.bitwise_not().unsqueeze(-1), 0);
         var bySequence = real.reshape(_sequences, _length, -1);
         var mixed = slots.Dispatch.to(tokens.dtype).transpose(1, 2).bmm(bySequence);

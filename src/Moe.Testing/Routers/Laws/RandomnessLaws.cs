@@ -1,0 +1,74 @@
+using Moe.Core;
+using static TorchSharp.torch;
+
+namespace Moe.Testing;
+
+/// <summary>What must hold for draws, and where there must be none.</summary>
+internal static class RandomnessLaws
+{
+    public static void DeterministicEvaluation(RouterTrial trial)
+    {
+        if (!trial.Options.DeterministicEvaluation)
+            return;
+        var router = trial.NewRouter();
+        var batch = trial.Batch(2, 4);
+        trial.Prepare(router, batch, training: false);
+        var before = States();
+        var first = DecisionInNumbers.From(router.Route(batch.Tokens, batch.Context));
+        trial.Require(States().SequenceEqual(before), "numbers were drawn");
+        var again = DecisionInNumbers.From(router.Route(batch.Tokens, batch.Context));
+        RequireSame(trial, first, again, "routed again");
+
+        IEnumerable<double> States() => [.. DecisionInNumbers.Read(router.Generator!.get_state()), .. DecisionInNumbers.Read(get_rng_state())];
+    }
+
+    public static void ReproducibleTraining(RouterTrial trial)
+    {
+        var router = trial.NewRouter();
+        var batch = trial.Batch(2, 4);
+        RequireSame(trial, trial.Numbers(router, batch, training: true), trial.Numbers(router, batch, training: true), "routed again with the same seed");
+    }
+
+    public static void Threads(RouterTrial trial)
+    {
+        const int count = 4;
+        var batch = trial.Batch(2, 4);
+
+        var shared = trial.NewRouter();
+        var expected = trial.Numbers(shared, batch, training: false);
+        foreach (var got in OnThreads(_ => DecisionInNumbers.From(shared.Route(batch.Tokens, batch.Context))))
+            RequireSame(trial, expected, got, "routed by one router on several threads");
+
+        // Weights that are the same, and draws that are each thread's own.
+        var routers = Enumerable.Range(0, count).Select(_ => trial.NewRouter()).ToArray();
+        var alone = routers.Select((router, index) => Trained(router, index)).ToArray();
+        var together = OnThreads(index => Trained(routers[index], index));
+        foreach (var (one, other) in alone.Zip(together))
+            RequireSame(trial, one, other, "routed while others train on other threads");
+
+        DecisionInNumbers Trained(Router router, int index)
+        {
+            router.train();
+            router.Generator = trial.Random(300 + (ulong)index);
+            using var scope = NewDisposeScope();
+            return DecisionInNumbers.From(router.Route(batch.Tokens, batch.Context));
+        }
+
+        static DecisionInNumbers[] OnThreads(Func<int, DecisionInNumbers> route)
+        {
+            var results = new DecisionInNumbers[count];
+            Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = count }, index =>
+            {
+                using var scope = NewDisposeScope();
+                results[index] = route(index);
+            });
+            return results;
+        }
+    }
+
+    public static void RequireSame(RouterTrial trial, DecisionInNumbers expected, DecisionInNumbers actual, string what, double tolerance = 0)
+    {
+        var difference = expected.Difference(actual, tolerance);
+        trial.Require(difference is null, $"{what}, {difference}");
+    }
+}
