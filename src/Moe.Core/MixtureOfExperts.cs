@@ -92,7 +92,7 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IExpert, IRout
         ArgumentNullException.ThrowIfNull(pass);
         using var scope = NewDisposeScope();
         TensorGuard.Rows(input, InputWidth, nameof(input));
-        return scope.MoveToOuter(Mix(input, pass.NextContext(input), pass).Output);
+        return scope.MoveToOuter(Mix(input, pass.NextContext(input, Gate.ExpertCount), pass).Output);
     }
 
     /// <summary>As an expert, a mixture may be asked about no rows at all; tokens that a caller gives a layer must be there.</summary>

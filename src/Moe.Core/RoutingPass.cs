@@ -34,7 +34,10 @@ public sealed class RoutingPass : IDisposable
     /// <summary>What the tokens are in their vocabulary, Int64, shaped as the mask; needed by gates with a <see cref="TableSelection"/>. Not owned.</summary>
     public Tensor? TokenIds { get; init; }
 
-    /// <summary>Choices to be made again instead of choosing: that of the first mixture that is asked, of the second, and so on. Null to choose.</summary>
+    /// <summary>
+    /// Choices to be made again instead of choosing: that of the first mixture that is asked, of the second, and so on. Null to choose. Weights come from the gate that replays; what is
+    /// dropped at random (<see cref="Overflow.Random"/>) is drawn anew.
+    /// </summary>
     public RoutingTrace? Replay { get; init; }
 
     /// <summary>The decisions so far, in the order in which they were made: a mixture inside an expert follows the one around it.</summary>
@@ -73,12 +76,18 @@ public sealed class RoutingPass : IDisposable
     internal RoutingPass ForExperts() => Mask is null && TokenIds is null ? this : new RoutingPass(_owner);
 
     /// <summary>What the next mixture's router is told: padding, token ids, and the recorded choices if this pass replays some.</summary>
-    internal RoutingContext NextContext(Tensor input)
+    internal RoutingContext NextContext(Tensor input, int expertCount)
     {
         if (_owner.Replay is not { } replay)
             return new RoutingContext { Mask = Mask, TokenIds = TokenIds };
+        int layer;
         lock (_owner._layers)
-            return new RoutingContext { Mask = Mask, TokenIds = TokenIds, ForcedIndices = replay.ForcedIndices(_owner._layers.Count, input) };
+            layer = _owner._layers.Count;
+        var forced = replay.ForcedIndices(layer, input);
+        var traced = replay.Layers[layer];
+        return traced.ExpertCount == expertCount
+            ? new RoutingContext { Mask = Mask, TokenIds = TokenIds, ForcedIndices = forced }
+            : throw new ArgumentException($"Expected a replay for {expertCount} experts, got layer {layer} ({traced.Name}) with {traced.ExpertCount}.");
     }
 
     /// <summary>Ends the pass and releases its decisions.</summary>

@@ -22,6 +22,8 @@ internal sealed class EpochSums
 
     public Dictionary<string, RoutingReport> Routing { get; set; } = [];
 
+    public Dictionary<string, GateHealth> Health { get; set; } = [];
+
     public void Add(StepOutcome outcome, double seconds)
     {
         Seconds += seconds;
@@ -39,8 +41,13 @@ internal sealed class EpochSums
         }
         foreach (var (layer, report) in outcome.Routing)
             AddRouting(Routing, layer, report);
+        foreach (var (layer, health) in outcome.Health)
+            AddHealth(Health, layer, health);
     }
 
     public static void AddRouting(Dictionary<string, RoutingReport> sums, string layer, RoutingReport report) =>
         sums[layer] = sums.TryGetValue(layer, out var before) ? RoutingReport.Combine([before, report]) : report;
+
+    public static void AddHealth(Dictionary<string, GateHealth> sums, string layer, GateHealth health) =>
+        sums[layer] = sums.TryGetValue(layer, out var before) ? GateHealth.Combine([before, health]) : health;
 }

@@ -50,6 +50,9 @@ internal sealed class RoutedModel
     public string NameOf(nn.Module? part) =>
         part is null || !_names.TryGetValue(part, out var name) ? part?.GetName() ?? "model" : name.Length > 0 ? name : "model";
 
+    /// <summary>The mixture that reports call so; null for a layer of the user's own.</summary>
+    public MixtureOfExperts? MixtureNamed(string name) => _names.Keys.OfType<MixtureOfExperts>().FirstOrDefault(mixture => NameOf(mixture) == name);
+
     /// <summary>The gate that decides for a layer, if it chooses by score + bias.</summary>
     public GatingNetwork? BiasedGate(nn.Module layer) => _biasedGates.GetValueOrDefault(layer);
 

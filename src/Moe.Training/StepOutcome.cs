@@ -10,7 +10,8 @@ internal sealed record StepOutcome(
     double GradientNorm,
     long Samples,
     long Tokens,
-    IReadOnlyDictionary<string, RoutingReport> Routing)
+    IReadOnlyDictionary<string, RoutingReport> Routing,
+    IReadOnlyDictionary<string, GateHealth> Health)
 {
     public double Loss => Terms.Values.Aggregate(TaskLoss + Balance.Lambda * Balance.Value, (sum, term) => sum + term.Lambda * term.Value);
 

@@ -8,6 +8,7 @@ internal sealed class StepSums(RoutedModel model, Objective objective, double[] 
 {
     private readonly List<MicroBatch> _batches = [];
     private readonly Dictionary<nn.Module, int> _topK = [];
+    private readonly HealthSums _health = new(processes);
     private long _samples;
     private long _tokens;
 
@@ -33,8 +34,10 @@ internal sealed class StepSums(RoutedModel model, Objective objective, double[] 
         using (no_grad())
         {
             var values = stack([value.Task.to(value.Balance.dtype), .. value.Losses.SelectMany(loss => loss.Layers.Prepend(loss.Value))]).to(ScalarType.Float64);
+            var health = layers.Select(layer => GateHealth.Measure(layer.Decision).to(values.device));
             _batches.Add(new MicroBatch(
-                values.MoveToOuterDisposeScope(), share, Array.ConvertAll(value.Losses, loss => loss.Layers.Count), [.. layers.Select(layer => layer.Layer)]));
+                cat([values, .. health]).MoveToOuterDisposeScope(), share, Array.ConvertAll(value.Losses, loss => loss.Layers.Count),
+                [.. layers.Select(layer => layer.Layer)], [.. layers.Select(layer => layer.Decision.ValidTokens)]));
         }
         _samples += samples;
         _tokens += layers.Count > 0 ? layers[0].Decision.ValidTokens : samples;
@@ -59,8 +62,10 @@ internal sealed class StepSums(RoutedModel model, Objective objective, double[] 
                     nonFinite = Place(loss, layers, micro.Layers);
                 next += layers.Length;
             }
+            foreach (var (layer, tokens) in micro.Layers.Zip(micro.Tokens))
+                _health.Add(model.NameOf(layer), tokens, logitNorm: numbers[next++], weightMargin: numbers[next++]);
         }
-        return Outcome(task, values, numbers[0]) with { NonFiniteLoss = double.IsFinite(task) ? nonFinite : "the task's loss" };
+        return Outcome(task, values, numbers[0], _health.Read()) with { NonFiniteLoss = double.IsFinite(task) ? nonFinite : "the task's loss" };
     }
 
     /// <summary>The outcome of a step that came to nothing before it measured anything.</summary>
@@ -68,10 +73,10 @@ internal sealed class StepSums(RoutedModel model, Objective objective, double[] 
     {
         (_samples, _tokens) = (0, 0);
         _topK.Clear();
-        return Outcome(double.NaN, Array.ConvertAll(lambdas, _ => double.NaN), double.NaN);
+        return Outcome(double.NaN, Array.ConvertAll(lambdas, _ => double.NaN), double.NaN, []);
     }
 
-    private StepOutcome Outcome(double task, double[] values, double gradientNorm)
+    private StepOutcome Outcome(double task, double[] values, double gradientNorm, Dictionary<string, GateHealth> health)
     {
         var routing = new Dictionary<string, RoutingReport>(_topK.Count);
         foreach (var (layer, topK) in _topK)
@@ -79,7 +84,7 @@ internal sealed class StepSums(RoutedModel model, Objective objective, double[] 
         var terms = new Dictionary<string, TermReport>(values.Length - 1);
         for (var loss = 1; loss < values.Length; loss++)
             terms[objective.Names[loss]] = new TermReport(values[loss], lambdas[loss]);
-        return new StepOutcome(task, new TermReport(values[0], lambdas[0]), terms, gradientNorm, _samples, _tokens, routing);
+        return new StepOutcome(task, new TermReport(values[0], lambdas[0]), terms, gradientNorm, _samples, _tokens, routing, health);
     }
 
     /// <summary>Names a loss that is not finite, with its layer if it has a value for each.</summary>
@@ -92,6 +97,6 @@ internal sealed class StepSums(RoutedModel model, Objective objective, double[] 
         return values.Length == layers.Length && at < values.Length ? $"{name} of {model.NameOf(layers[at])}" : name;
     }
 
-    /// <summary>Task, then each loss and what it is the mean of.</summary>
-    private sealed record MicroBatch(Tensor Values, double Share, int[] LayerCounts, nn.Module[] Layers);
+    /// <summary>Task, then each loss and what it is the mean of, then each layer's health.</summary>
+    private sealed record MicroBatch(Tensor Values, double Share, int[] LayerCounts, nn.Module[] Layers, long[] Tokens);
 }

@@ -96,6 +96,10 @@ public sealed record TrainerOptions
     /// <value>The default is <see cref="NonFiniteAction.Stop"/>.</value>
     public NonFiniteAction OnNonFinite { get; init; } = NonFiniteAction.Stop;
 
+    /// <summary>Watches the routing, and answers when it collapses.</summary>
+    /// <value>The default is null: nobody does.</value>
+    public CollapseAlarm? Alarm { get; init; }
+
     /// <summary>Where and when checkpoints are written, and whether training goes on from one.</summary>
     /// <value>The default is null: no checkpoints.</value>
     public CheckpointOptions? Checkpoint { get; init; }

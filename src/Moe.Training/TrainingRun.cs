@@ -14,6 +14,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly TrainingData? _validation;
     private readonly Lambdas _lambdas;
     private readonly TrainingStep _step;
+    private readonly CollapseWatch? _watch;
     private readonly Evaluator _evaluator;
     private readonly BestModel _best;
     private readonly long _stepsPerEpoch;
@@ -33,12 +34,16 @@ internal sealed class TrainingRun : IDisposable
         _validation = validation;
         _lambdas = new Lambdas(options);
         _step = new TrainingStep(model, optimizer, objective, options);
+        _watch = options.Alarm is { } alarm ? new CollapseWatch(alarm, model, options.Seed) : null;
         _evaluator = new Evaluator(model, objective, options);
         _best = new BestModel(model, options);
         _stepsPerEpoch = EpochOrder.Steps(training.Count, options);
     }
 
     private TimeSpan Elapsed => TimeSpan.FromSeconds(_secondsBefore + _clock.Elapsed.TotalSeconds);
+
+    /// <summary>An epoch whose last step has been taken is closed all the same.</summary>
+    private bool StoppedByAlarm => _progress.StoppedBy is not null && _progress.StepInEpoch < _stepsPerEpoch;
 
     public TrainingResult Go(CancellationToken cancellation)
     {
@@ -56,10 +61,13 @@ internal sealed class TrainingRun : IDisposable
         }));
 
         _model.Module.train();
-        while (!_progress.StoppedEarly && _progress.Epoch < _options.Epochs)
+        while (!_progress.StoppedEarly && _progress.Epoch < _options.Epochs && !StoppedByAlarm)
         {
             RunEpoch(cancellation);
-            CloseEpoch(cancellation);
+            if (StoppedByAlarm)
+                Save();
+            else
+                CloseEpoch(cancellation);
         }
 
         if (_options.KeepBest && _progress.BestEpoch is { } best)
@@ -74,6 +82,7 @@ internal sealed class TrainingRun : IDisposable
             Epochs = [.. _progress.History],
             Steps = _progress.Step,
             StoppedEarly = _progress.StoppedEarly,
+            StoppedBy = _progress.StoppedBy,
             BestEpoch = _progress.BestEpoch,
             BestValue = _progress.BestValue,
             Elapsed = Elapsed,
@@ -87,11 +96,11 @@ internal sealed class TrainingRun : IDisposable
     private void RunEpoch(CancellationToken cancellation)
     {
         using var order = new EpochOrder(_training.Count, _options, _progress.Epoch);
-        while (_progress.StepInEpoch < _stepsPerEpoch)
+        while (_progress.StepInEpoch < _stepsPerEpoch && _progress.StoppedBy is null)
         {
             StopIfCancelled(cancellation);
             SetSchedules(_progress.Step);
-            var lambdas = _lambdas.At(_progress.Step, _progress.Factors);
+            var lambdas = _lambdas.At(_progress.Step, _progress.Factors, _progress.RaisedLambda);
             var before = _clock.Elapsed.TotalSeconds;
             var outcome = _step.Take(_progress.Step, lambdas, _training, order.Batches(_progress.StepInEpoch));
             _progress.Sums.Add(outcome, _clock.Elapsed.TotalSeconds - before);
@@ -102,6 +111,7 @@ internal sealed class TrainingRun : IDisposable
             _progress.Step++;
             _progress.StepInEpoch++;
             Tell(callback => callback.OnStep(report));
+            _watch?.After(report, _progress, alert => Tell(callback => callback.OnAlert(alert)));
             if (_options.Checkpoint?.EverySteps is { } every && _progress.Step % every == 0)
                 Save();
         }
@@ -129,6 +139,7 @@ internal sealed class TrainingRun : IDisposable
             Terms = sums.Terms.ToDictionary(term => term.Key, term => new TermReport(term.Value.Value / samples, term.Value.Lambda / samples)),
             Validation = validation,
             Routing = sums.Routing,
+            Health = sums.Health,
             IsBest = isBest,
             TokensPerSecond = sums.Seconds > 0 ? sums.Tokens / sums.Seconds : 0,
             Elapsed = Elapsed,
@@ -189,6 +200,7 @@ internal sealed class TrainingRun : IDisposable
         Samples = outcome.Samples,
         Tokens = outcome.Tokens,
         Routing = outcome.Routing,
+        Health = outcome.Health,
         SkippedBecause = outcome.SkippedBecause,
         Elapsed = Elapsed,
     };

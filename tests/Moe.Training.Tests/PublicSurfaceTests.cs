@@ -34,7 +34,7 @@ public sealed class PublicSurfaceTests
     [Fact]
     public void Callbacks_are_told_plain_numbers()
     {
-        Type[] plain = [typeof(int), typeof(long), typeof(double), typeof(bool), typeof(string), typeof(TimeSpan), typeof(Core.RoutingReport)];
+        Type[] plain = [typeof(int), typeof(long), typeof(double), typeof(bool), typeof(string), typeof(TimeSpan), typeof(Core.RoutingReport), typeof(Core.GateHealth), typeof(CollapseRule)];
         var told = typeof(TrainerCallback).GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly)
             .SelectMany(method => method.GetParameters()).Select(parameter => parameter.ParameterType);
         var (seen, ahead) = (new HashSet<Type>(), new Queue<Type>(told));

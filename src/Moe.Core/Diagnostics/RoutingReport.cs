@@ -10,6 +10,8 @@ public sealed class RoutingReport
         Assigned = assigned;
         Tokens = tokens;
         TopK = topK;
+        var all = assigned.Sum();
+        Share = [.. assigned.Select(count => count == 0 ? 0 : (double)count / all)];
     }
 
     /// <summary>Rows computed by each expert, [E].</summary>
@@ -28,14 +30,7 @@ public sealed class RoutingReport
     public int ExpertCount => Load.Count;
 
     /// <summary>Share of all assignments that went to each expert, [E]; sums to 1, or all 0 when nothing was assigned.</summary>
-    public IReadOnlyList<double> Share
-    {
-        get
-        {
-            var made = Math.Max(Assigned.Sum(), 1);
-            return [.. Assigned.Select(count => (double)count / made)];
-        }
-    }
+    public IReadOnlyList<double> Share { get; }
 
     /// <summary>Entropy of <see cref="Share"/> in nats: ln E when all experts get the same, 0 when one gets all.</summary>
     public double Entropy => Share.Sum(share => share > 0 ? -share * Math.Log(share) : 0);

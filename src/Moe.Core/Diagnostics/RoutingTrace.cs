@@ -44,6 +44,49 @@ public sealed class RoutingTrace
         return new RoutingTrace([Trace(decision, "0")]);
     }
 
+    /// <summary>Reads a trace that <see cref="Save(string)"/> wrote.</summary>
+    /// <param name="path">The file.</param>
+    /// <returns>The trace, every number to its last bit.</returns>
+    /// <exception cref="InvalidDataException">The file is broken; the message says in which line and why.</exception>
+    public static RoutingTrace Load(string path)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        using var reader = new StreamReader(path);
+        return RoutingTraceText.Read(reader, path);
+    }
+
+    /// <summary>Reads a trace that <see cref="Save(TextWriter)"/> wrote.</summary>
+    /// <param name="reader">The text, to its end. Not disposed.</param>
+    /// <returns>The trace, every number to its last bit.</returns>
+    /// <exception cref="InvalidDataException">The text is broken; the message says in which line and why.</exception>
+    public static RoutingTrace Load(TextReader reader)
+    {
+        ArgumentNullException.ThrowIfNull(reader);
+        return RoutingTraceText.Read(reader, "The trace");
+    }
+
+    /// <summary>Writes the trace to a file of JSON lines, which programs in any language can read; replaces what is there.</summary>
+    /// <param name="path">The file; its folder must exist.</param>
+    /// <inheritdoc cref="Save(TextWriter)"/>
+    public void Save(string path)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        using var writer = new StreamWriter(path);
+        Save(writer);
+    }
+
+    /// <summary>Writes the trace as JSON lines.</summary>
+    /// <remarks>
+    /// First <c>{"format":"moe-routing-trace","version":1,"layers":…}</c>; then for each layer <c>{"layer":"name","experts":E,"tokens":T,"choices":K}</c> and a line for each token,
+    /// <c>{"experts":[…],"weights":[…],"states":[…]}</c>, with K entries each. States are kept, dropped, declined and padding.
+    /// </remarks>
+    /// <param name="writer">Takes the text. Not disposed.</param>
+    public void Save(TextWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        RoutingTraceText.Write(writer, this);
+    }
+
     /// <summary>The choices of a layer as <see cref="RoutingContext.ForcedIndices"/> takes them.</summary>
     /// <param name="layer">The number of the layer, from 0.</param>
     /// <param name="input">The tokens, [*, D], that are to be routed so: as many as were traced.</param>

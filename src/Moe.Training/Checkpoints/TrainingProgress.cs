@@ -27,6 +27,15 @@ internal sealed class TrainingProgress
     /// <summary>What the rules have made of λ, by the name of the term.</summary>
     public Dictionary<string, double> Factors { get; set; } = [];
 
+    /// <summary>What the alarm has added up since it last judged.</summary>
+    public AlarmWindow Window { get; set; } = new();
+
+    /// <summary>What the alarm has made of λ of the balance.</summary>
+    public double RaisedLambda { get; set; } = 1;
+
+    /// <summary>The alert that ended the training.</summary>
+    public CollapseAlert? StoppedBy { get; set; }
+
     public List<EpochReport> History { get; set; } = [];
 
     public int? BestEpoch { get; set; }
@@ -52,6 +61,10 @@ internal sealed class TrainingProgress
                 throw new JsonException($"It contradicts itself: epoch {progress.Epoch}, step {progress.StepInEpoch} of it, step {progress.Step}, {progress.History.Count} reports.");
             if (progress.Factors.FirstOrDefault(factor => !(factor.Value >= 0) || !double.IsFinite(factor.Value)) is { Key: { } name, Value: var value })
                 throw new JsonException($"The factor on λ of {name} ({value}) must be 0 or more, and finite.");
+            if (!(progress.RaisedLambda > 0) || !double.IsFinite(progress.RaisedLambda))
+                throw new JsonException($"The alarm's factor on λ ({progress.RaisedLambda}) must be positive and finite.");
+            if (progress.Window.Steps < 0 || !progress.Window.Routing.Keys.ToHashSet().SetEquals(progress.Window.Health.Keys))
+                throw new JsonException($"The alarm's window of {progress.Window.Steps} steps has counts and health of different mixtures.");
             return progress;
         }
         catch (Exception exception) when (exception is JsonException or ArgumentException)

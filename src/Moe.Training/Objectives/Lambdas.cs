@@ -8,11 +8,11 @@ internal sealed class Lambdas(TrainerOptions options)
 {
     private readonly bool _adaptive = options.Terms.Any(term => term.Adapt is not null);
 
-    /// <summary>That of the balance, then those of the terms. Asked before the step, so that a bad schedule ends training between two steps.</summary>
-    public double[] At(long step, IReadOnlyDictionary<string, double> factors)
+    /// <summary>That of the balance, which an alarm may have raised, then those of the terms. Asked before the step, so that a bad schedule ends training between two steps.</summary>
+    public double[] At(long step, IReadOnlyDictionary<string, double> factors, double raised)
     {
         var lambdas = new double[options.Terms.Count + 1];
-        lambdas[0] = options.Lambda.AtLeastZero(step, nameof(TrainerOptions.Lambda));
+        lambdas[0] = options.Lambda.AtLeastZero(step, nameof(TrainerOptions.Lambda)) * raised;
         for (var index = 1; index < lambdas.Length; index++)
         {
             var term = options.Terms[index - 1];

@@ -30,6 +30,9 @@ public sealed record EpochReport
     /// <summary>Who answered in training, for each mixture by its name in the model.</summary>
     public required IReadOnlyDictionary<string, RoutingReport> Routing { get; init; }
 
+    /// <summary>How the gate of each mixture was in training, by the mixture's name in the model.</summary>
+    public IReadOnlyDictionary<string, GateHealth> Health { get; init; } = ReadOnlyDictionary<string, GateHealth>.Empty;
+
     /// <summary>Whether it is the best so far by the monitored value.</summary>
     public required bool IsBest { get; init; }
 

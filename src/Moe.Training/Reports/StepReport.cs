@@ -47,6 +47,9 @@ public sealed record StepReport
     /// </summary>
     public required IReadOnlyDictionary<string, RoutingReport> Routing { get; init; }
 
+    /// <summary>How the gate of each mixture was in this step, by the mixture's name in the model.</summary>
+    public IReadOnlyDictionary<string, GateHealth> Health { get; init; } = ReadOnlyDictionary<string, GateHealth>.Empty;
+
     /// <summary>What was NaN or infinite, so that the step was not taken; null for a step that was.</summary>
     public string? SkippedBecause { get; init; }
 

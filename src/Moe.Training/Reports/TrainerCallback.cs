@@ -18,6 +18,12 @@ public abstract class TrainerCallback
     {
     }
 
+    /// <summary>When a mixture collapses by the rules of <see cref="TrainerOptions.Alarm"/>: after <see cref="OnStep"/> of a window's last step, before anything is done about it.</summary>
+    /// <param name="alert">Its numbers.</param>
+    public virtual void OnAlert(CollapseAlert alert)
+    {
+    }
+
     /// <summary>After each epoch and its validation.</summary>
     /// <param name="report">Its numbers.</param>
     public virtual void OnEpoch(EpochReport report)

@@ -12,6 +12,9 @@ public sealed record TrainingResult
     /// <summary>Whether it ended because no new best came for as long as the patience lasted.</summary>
     public required bool StoppedEarly { get; init; }
 
+    /// <summary>The alert that ended it (<see cref="AlarmResponse.Stop"/>); null otherwise. An epoch that it broke off is neither judged nor in <see cref="Epochs"/>.</summary>
+    public CollapseAlert? StoppedBy { get; init; }
+
     /// <summary>The epoch with the best monitored value; null without validation data.</summary>
     public int? BestEpoch { get; init; }
 

@@ -44,6 +44,8 @@ internal sealed record CsvColumn(string Name, Func<EpochReport, object?> Value)
             new($"{layer}.max_over_mean", Of(routing => routing.MaxOverMean)),
             new($"{layer}.dropped_share", Of(routing => routing.DroppedShare)),
             new($"{layer}.dead_experts", Of(routing => routing.DeadExperts.Count)),
+            new($"{layer}.logit_norm", report => report.Health.GetValueOrDefault(layer)?.LogitNorm),
+            new($"{layer}.weight_margin", report => report.Health.GetValueOrDefault(layer)?.WeightMargin),
         ];
 
         Func<EpochReport, object?> Of(Func<RoutingReport, object> value) =>

@@ -6,8 +6,8 @@ namespace Moe.Training;
 /// <summary>Writes one row an epoch to a CSV file (RFC 4180, UTF-8, numbers in the invariant culture), with a header.</summary>
 /// <remarks>
 /// <para>Columns: epoch, steps, loss, task_loss, balance, for each other balance loss <c>name</c> and <c>name.lambda</c>, validation_task_loss,
-/// validation_balance, <c>validation_name</c> for each of those losses, each metric by its name, for each mixture <c>name.entropy</c>, <c>name.max_over_mean</c>, <c>name.dropped_share</c> and <c>name.dead_experts</c> (their number), and
-/// tokens_per_second, seconds, is_best. What an epoch has no value for is empty.</para>
+/// validation_balance, <c>validation_name</c> for each of those losses, each metric by its name, for each mixture <c>name.entropy</c>, <c>name.max_over_mean</c>, <c>name.dropped_share</c>,
+/// <c>name.dead_experts</c> (their number), <c>name.logit_norm</c> and <c>name.weight_margin</c>, and tokens_per_second, seconds, is_best. What an epoch has no value for is empty.</para>
 /// <para>The file is written anew when a training starts, with the epochs before a resumption, so that it has each epoch once. Between
 /// two epochs it is closed: it can be read while the training runs.</para>
 /// </remarks>

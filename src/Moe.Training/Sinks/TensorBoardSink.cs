@@ -7,7 +7,7 @@ namespace Moe.Training;
 /// <remarks>
 /// <para>Tags: <c>step/loss</c>, <c>step/task_loss</c>, <c>step/balance</c>, <c>step/lambda</c>, <c>step/learning_rate</c> and
 /// <c>step/gradient_norm</c> for steps that were taken; for epochs <c>train/*</c>, <c>validation/*</c> with each metric by its name, and
-/// <c>routing/name/entropy</c> for each mixture. Each other balance loss has <c>step/name</c>, <c>step/name/lambda</c>, <c>train/name</c>, <c>train/name/lambda</c> and
+/// <c>routing/name/entropy</c>, <c>routing/name/logit_norm</c> and <c>routing/name/weight_margin</c> for each mixture. Each other balance loss has <c>step/name</c>, <c>step/name/lambda</c>, <c>train/name</c>, <c>train/name/lambda</c> and
 /// <c>validation/name</c>.</para>
 /// <para>Each training adds a file to the folder; one that is resumed repeats the steps that were taken after its checkpoint.</para>
 /// </remarks>
@@ -65,6 +65,11 @@ public sealed class TensorBoardSink : TrainerCallback
         }
         foreach (var (layer, routing) in report.Routing)
             Write($"routing/{layer}/entropy", routing.Entropy, report.Steps);
+        foreach (var (layer, health) in report.Health)
+        {
+            Write($"routing/{layer}/logit_norm", health.LogitNorm, report.Steps);
+            Write($"routing/{layer}/weight_margin", health.WeightMargin, report.Steps);
+        }
     }
 
     private void WriteTerms(string group, IReadOnlyDictionary<string, TermReport> terms, long step)

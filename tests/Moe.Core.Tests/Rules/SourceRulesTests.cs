@@ -16,13 +16,15 @@ public sealed partial class SourceRulesTests
             where !line.TrimStart().StartsWith("//", StringComparison.Ordinal) && ReadsFromDevice().IsMatch(line)
             select $"{Path.GetFileName(file)}: {line.Trim()}";
 
-        // The transfer, and the look at what has arrived. Besides: a router whose choice is solved on the host, a trace that somebody asks
-        // for, and what processes add up once an optimizer step.
+        // The transfer, and the look at what has arrived. Besides: a router whose choice is solved on the host, what processes add up once an
+        // optimizer step, and a trace or a gate's health that somebody asks for.
         reads.Should().BeEquivalentTo(
             "RoutingCounts.cs: using var onHost = torch.cat([kept, assigned, .. scalars]).cpu();",
             "RoutingCounts.cs: var numbers = onHost.data<long>().ToArray();",
             "BalancedAssignmentSelection.cs: using var onHost = cat([input.Logits.detach().to(ScalarType.Float64), real], 1).cpu();",
-            "BalancedAssignmentSelection.cs: var assigned = Auction.Assign(onHost.data<double>().ToArray(), tokens, experts);",
+            "GateHealth.cs: using var onHost = measured.cpu();",
+            "GateHealth.cs: var numbers = onHost.data<double>();",
+            "BalancedAssignmentSelection.cs: var assigned = BalancedAssignment.Solve(onHost.data<double>().ToArray(), tokens, experts);",
             "ProcessSum.cs: var numbers = values.cpu().data<double>().ToArray();",
             "RoutingTrace.cs: var all = stack(parts.Select(part => part.to(ScalarType.Float64))).cpu().data<double>().ToArray();");
     }

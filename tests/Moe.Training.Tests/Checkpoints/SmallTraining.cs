@@ -17,6 +17,9 @@ internal sealed class SmallTraining
 
     public int Gates { get; init; } = 1;
 
+    /// <summary>Whether a bias sends every token to expert 0, and there only.</summary>
+    public bool Collapsed { get; init; }
+
     public long HiddenWidth { get; init; } = 8;
 
     public TrainerOptions Options { get; init; } = new()
@@ -74,12 +77,29 @@ internal sealed class SmallTraining
         var parts = new List<nn.Module<Tensor, Tensor>> { nn.Linear(4, HiddenWidth), nn.Dropout(0.3) };
         for (var layer = 0; layer < Gates; layer++)
         {
-            var gate = new GatingNetwork(
-                new GatingOptions { InputWidth = HiddenWidth, ExpertCount = 4, TopK = 2, Noise = new LearnedNoise(), SelectionBias = true }, new Generator((ulong)(seed + layer)));
+            var options = new GatingOptions
+            {
+                InputWidth = HiddenWidth,
+                ExpertCount = 4,
+                TopK = Collapsed ? 1 : 2,
+                Bias = Collapsed,
+                Noise = new LearnedNoise(),
+                SelectionBias = true,
+            };
+            var gate = new GatingNetwork(options, new Generator((ulong)(seed + layer)));
+            if (Collapsed)
+                Collapse(gate);
             parts.Add(new MixtureOfExperts(gate, StackedExperts.FeedForward(4, new FeedForwardOptions { InputWidth = HiddenWidth, HiddenWidth = 6 })));
         }
         parts.Add(nn.Linear(HiddenWidth, 3));
         return new RoutedSequential([.. parts]);
+    }
+
+    private static void Collapse(GatingNetwork gate)
+    {
+        using var noGrad = no_grad();
+        using var first = gate.Bias!.narrow(0, 0, 1);
+        first.fill_(50);
     }
 
     public static Dictionary<string, string> Parameters(nn.Module model)

@@ -5,7 +5,7 @@ namespace Moe.Training.Tests;
 public sealed class CsvSinkTests : IDisposable
 {
     private const string Head = "epoch,steps,loss,task_loss,balance,validation_task_loss,validation_balance,accuracy,"
-        + "moe.entropy,moe.max_over_mean,moe.dropped_share,moe.dead_experts,tokens_per_second,seconds,is_best";
+        + "moe.entropy,moe.max_over_mean,moe.dropped_share,moe.dead_experts,moe.logit_norm,moe.weight_margin,tokens_per_second,seconds,is_best";
 
     private readonly TemporaryFolder _folder = new();
 
@@ -18,9 +18,9 @@ public sealed class CsvSinkTests : IDisposable
         sink.OnStarted(Reports.Plan());
         sink.OnEpoch(Reports.Epoch(0));
 
-        Lines(sink).Should().Equal(Head, $"0,10,0.5,0.25,1.5,0.75,1.25,0.875,{Invariant(Math.Log(2))},1.5,0.25,1,1234.5,0.5,true");
+        Lines(sink).Should().Equal(Head, $"0,10,0.5,0.25,1.5,0.75,1.25,0.875,{Invariant(Math.Log(2))},1.5,0.25,1,3.5,0.125,1234.5,0.5,true");
         sink.OnEpoch(Reports.Epoch(1));
-        Lines(sink).Should().HaveCount(3).And.HaveElementAt(2, $"1,20,0.5,0.25,1.5,0.75,1.25,0.875,{Invariant(Math.Log(2))},1.5,0.25,1,1234.5,1.5,false");
+        Lines(sink).Should().HaveCount(3).And.HaveElementAt(2, $"1,20,0.5,0.25,1.5,0.75,1.25,0.875,{Invariant(Math.Log(2))},1.5,0.25,1,3.5,0.125,1234.5,1.5,false");
     }
 
     [Fact]
@@ -92,7 +92,7 @@ public sealed class CsvSinkTests : IDisposable
         sink.OnStarted(Reports.Plan(Reports.Epoch(0, mixture: "a,b", metric: "say \"x\"\nloud")));
 
         var text = File.ReadAllText(sink.FilePath);
-        text.Should().Contain(",\"say \"\"x\"\"\nloud\",\"a,b.entropy\",\"a,b.max_over_mean\",\"a,b.dropped_share\",\"a,b.dead_experts\",tokens_per_second");
+        text.Should().Contain(",\"say \"\"x\"\"\nloud\",\"a,b.entropy\",\"a,b.max_over_mean\",\"a,b.dropped_share\",\"a,b.dead_experts\",\"a,b.logit_norm\",\"a,b.weight_margin\",tokens_per_second");
     }
 
     [Fact]
@@ -106,7 +106,7 @@ public sealed class CsvSinkTests : IDisposable
         sink.OnEpoch(Reports.Epoch(1));
 
         Lines(sink)[0].Should().Be(Head);
-        Lines(sink)[1].Should().Be("0,10,NaN,0.25,1.5,,,,,,,,1234.5,0.5,true");
+        Lines(sink)[1].Should().Be("0,10,NaN,0.25,1.5,,,,,,,,,,1234.5,0.5,true");
         Lines(sink).Should().HaveCount(3);
     }
 

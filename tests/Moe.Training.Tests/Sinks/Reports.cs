@@ -23,6 +23,7 @@ internal static class Reports
             Routing = Routing(mixture),
         },
         Routing = Routing(mixture),
+        Health = Health(mixture),
         IsBest = epoch == 0,
         TokensPerSecond = 1234.5,
         Elapsed = TimeSpan.FromSeconds(epoch + 0.5),
@@ -49,9 +50,13 @@ internal static class Reports
         Samples = 32,
         Tokens = 32,
         Routing = Routing("moe"),
+        Health = Health("moe"),
         SkippedBecause = skipped,
         Elapsed = TimeSpan.FromSeconds(step),
     };
+
+    private static Dictionary<string, GateHealth> Health(string? mixture) =>
+        mixture is null ? [] : new() { [mixture] = new GateHealth { Tokens = 8, LogitNorm = 3.5, WeightMargin = 0.125 } };
 
     // All of expert 0 and half of expert 1 computed, expert 2 dead.
     private static Dictionary<string, RoutingReport> Routing(string? mixture) =>

@@ -22,7 +22,7 @@ public sealed class TensorBoardSinkTests : IDisposable
     }
 
     [Fact]
-    public void An_epoch_writes_training_validation_metrics_and_the_entropy_of_each_mixture()
+    public void An_epoch_writes_training_validation_metrics_and_entropy_and_health_of_each_mixture()
     {
         var sink = new TensorBoardSink(_folder.File("run"));
         sink.OnStarted(Reports.Plan());
@@ -32,7 +32,7 @@ public sealed class TensorBoardSinkTests : IDisposable
         Read().Select(scalar => (scalar.Tag, scalar.Step, scalar.Value)).Should().Equal(
             ("train/loss", 20, 0.5f), ("train/task_loss", 20, 0.25f), ("train/balance", 20, 1.5f),
             ("validation/task_loss", 20, 0.75f), ("validation/balance", 20, 1.25f), ("validation/accuracy", 20, 0.875f),
-            ("routing/moe/entropy", 20, (float)Math.Log(2)),
+            ("routing/moe/entropy", 20, (float)Math.Log(2)), ("routing/moe/logit_norm", 20, 3.5f), ("routing/moe/weight_margin", 20, 0.125f),
             ("train/loss", 30, 0.5f), ("train/task_loss", 30, 0.25f), ("train/balance", 30, 1.5f));
     }
 

@@ -9,6 +9,8 @@ internal sealed class Recorder : TrainerCallback
 
     public List<EpochReport> Epochs { get; } = [];
 
+    public List<CollapseAlert> Alerts { get; } = [];
+
     public TrainingPlan? Plan { get; private set; }
 
     public TrainingResult? Result { get; private set; }
@@ -30,6 +32,12 @@ internal sealed class Recorder : TrainerCallback
         Calls.Add($"step {report.Step}");
         Steps.Add(report);
         AtStep?.Invoke(report);
+    }
+
+    public override void OnAlert(CollapseAlert alert)
+    {
+        Calls.Add($"alert {alert.Step} {alert.Layer}");
+        Alerts.Add(alert);
     }
 
     public override void OnEpoch(EpochReport report)
