@@ -107,8 +107,8 @@ internal static class BuiltInRouters
                 {
                     yield return Limited($"{overflow} by {scope}, {rounding}", new CapacityOptions
                     {
-                        Factor = 0.6,
-                        EvaluationFactor = 0.7,
+                        Factor = 1,
+                        EvaluationFactor = 0.6,
                         Overflow = overflow,
                         Scope = scope,
                         Rounding = rounding,
