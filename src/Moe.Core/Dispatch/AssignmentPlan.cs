@@ -59,12 +59,16 @@ internal sealed class AssignmentPlan : DispatchPlan
         return _decision.DroppedTokens == DroppedTokens.PassThrough && _decision.Dropped > 0 ? output + PassedThrough(tokens) : output;
     }
 
-    /// <summary>The tokens that nobody answers although they are real; 0 for all others.</summary>
+    /// <summary>The real tokens that wanted experts and found all of them full; 0 for all others.</summary>
     private Tensor PassedThrough(Tensor tokens)
     {
         var alone = _decision.Kept.sum(1).eq(0);
+        if (_decision.Chosen is { } chosen)
+            alone = alone.bitwise_and(chosen.sum(1).gt(0));
         if (_decision.Mask is { } mask)
             alone = alone.bitwise_and(mask);
-        return tokens * alone.unsqueeze(-1);
+
+        // Filled, not multiplied: padding may hold NaN, and 0 · NaN is none.
+        return tokens.masked_fill(alone.bitwise_not().unsqueeze(-1), 0);
     }
 }

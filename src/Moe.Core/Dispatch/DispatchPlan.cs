@@ -10,7 +10,7 @@ internal abstract class DispatchPlan
 
     /// <summary>Works out the journeys from a decision.</summary>
     public static DispatchPlan From(RoutingDecision decision) =>
-        decision.Slots is { } slots ? new SlotPlan(slots) : new AssignmentPlan(decision);
+        decision.Slots is { } slots ? new SlotPlan(slots, decision.Mask) : new AssignmentPlan(decision);
 
     /// <summary>What the experts are asked, grouped by expert: [T, D] → [M, D].</summary>
     public abstract Tensor Gather(Tensor tokens);

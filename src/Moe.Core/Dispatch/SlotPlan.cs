@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Moe.Core;
 
 /// <summary>Tokens are mixed into slots, slots are answered, and answers are mixed back into tokens (Soft MoE).</summary>
-internal sealed class SlotPlan(SlotMix slots) : DispatchPlan
+internal sealed class SlotPlan(SlotMix slots, Tensor? mask) : DispatchPlan
 {
     private readonly long _sequences = slots.Dispatch.size(0);
     private readonly long _length = slots.Dispatch.size(1);
@@ -14,7 +14,9 @@ internal sealed class SlotPlan(SlotMix slots) : DispatchPlan
 
     public override Tensor Gather(Tensor tokens)
     {
-        var bySequence = tokens.reshape(_sequences, _length, -1);
+        // Padding has the weight 0 in every slot, but may hold NaN, and 0 · NaN is none.
+        var real = mask is null ? tokens : tokens.masked_fill(mask.bitwise_not().unsqueeze(-1), 0);
+        var bySequence = real.reshape(_sequences, _length, -1);
         var mixed = slots.Dispatch.to(tokens.dtype).transpose(1, 2).bmm(bySequence);
         return mixed.reshape(_sequences, _experts, _perExpert, -1).transpose(0, 1).reshape(_experts * _sequences * _perExpert, -1);
     }

@@ -51,7 +51,7 @@ internal sealed record FeedForwardRecipe(FeedForwardOptions Options)
     }
 }
 
-/// <summary>(act(x · W_gateᵀ) ⊙ (x · W_upᵀ)) · W_downᵀ.</summary>
+/// <summary>(act(x · W_gateᵀ) ⊙ (x · W_upᵀ)) · W_downᵀ, or with another unit in the place of act(gate) ⊙ up.</summary>
 internal sealed record GatedFeedForwardRecipe(GatedFeedForwardOptions Options)
     : ExpertRecipe(Options.InputWidth, Options.OutputWidth ?? Options.InputWidth)
 {
@@ -71,8 +71,9 @@ internal sealed record GatedFeedForwardRecipe(GatedFeedForwardOptions Options)
 
     public override Tensor Compute(Tensor rows, IReadOnlyList<Tensor> weights)
     {
-        var gate = Options.Activation.Apply(nn.functional.linear(rows, weights[0], Options.Bias ? weights[3] : null));
+        var gate = nn.functional.linear(rows, weights[0], Options.Bias ? weights[3] : null);
         var up = nn.functional.linear(rows, weights[1], Options.Bias ? weights[4] : null);
-        return nn.functional.linear(gate * up, weights[2], Options.Bias ? weights[5] : null);
+        var hidden = Options.Unit is { } unit ? unit.Combine(gate, up) : Options.Activation.Apply(gate) * up;
+        return nn.functional.linear(hidden, weights[2], Options.Bias ? weights[5] : null);
     }
 }

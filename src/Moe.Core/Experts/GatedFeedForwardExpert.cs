@@ -2,7 +2,9 @@ using static TorchSharp.torch;
 
 namespace Moe.Core;
 
-/// <summary>A gated feed-forward network (SwiGLU, GEGLU, ReGLU) as an expert: (act(x · W_gateᵀ) ⊙ (x · W_upᵀ)) · W_downᵀ.</summary>
+/// <summary>
+/// A gated feed-forward network (SwiGLU, GEGLU, ReGLU, and the units of <see cref="GatedUnit"/>) as an expert: (act(x · W_gateᵀ) ⊙ (x · W_upᵀ)) · W_downᵀ.
+/// </summary>
 /// <remarks>
 /// Parameters: <c>gate_weight</c> and <c>up_weight</c> [F, D], <c>down_weight</c> [Dout, F], drawn from U(-1/√fan-in, 1/√fan-in); biases
 /// of the same prefixes, zero at first, if the options ask for them.

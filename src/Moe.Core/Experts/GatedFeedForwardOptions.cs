@@ -20,19 +20,26 @@ public sealed record GatedFeedForwardOptions
     /// <value>The default is null: as wide as the input. Range: at least 1.</value>
     public long? OutputWidth { get; init; }
 
-    /// <summary>The function on the gate projection.</summary>
+    /// <summary>The function on the gate projection. Has an effect without <see cref="Unit"/> only.</summary>
     /// <value>The default is <see cref="Activation.Silu"/>: SwiGLU.</value>
     public Activation Activation { get; init; } = Activation.Silu;
+
+    /// <summary>What takes the place of act(gate) ⊙ up.</summary>
+    /// <value>The default is null: nothing does. <see cref="GatedUnit.GptOss"/> is that of gpt-oss.</value>
+    public GatedUnit? Unit { get; init; }
 
     /// <summary>Whether the three products have a bias.</summary>
     /// <value>The default is false, as published models have it.</value>
     public bool Bias { get; init; }
 
-    internal void Validate(string parameterName) =>
-        new OptionFailures(nameof(GatedFeedForwardOptions))
+    internal void Validate(string parameterName)
+    {
+        var failures = new OptionFailures(nameof(GatedFeedForwardOptions))
             .Require(InputWidth >= 1, $"InputWidth ({InputWidth}) must be at least 1.")
             .Require(HiddenWidth >= 1, $"HiddenWidth ({HiddenWidth}) must be at least 1.")
             .Require(OutputWidth is null or >= 1, $"OutputWidth ({OutputWidth}) must be at least 1, or null for InputWidth.")
-            .Require(Activation is { Apply: not null }, "Activation (null) must be a function.")
-            .ThrowIfAny(parameterName);
+            .Require(Activation is { Apply: not null }, "Activation (null) must be a function.");
+        Unit?.Check(failures);
+        failures.ThrowIfAny(parameterName);
+    }
 }

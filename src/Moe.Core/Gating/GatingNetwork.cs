@@ -203,7 +203,7 @@ public sealed class GatingNetwork : Router
     /// <summary>What is chosen by. The bias goes in here and nowhere else.</summary>
     private Tensor Keys(Tensor perturbed, Tensor scores) =>
         SelectionBias is { } bias ? scores.detach() + bias.to(scores.dtype)
-        : Options.Selection.NeedsOrderOnly && Options.Score.SumsToOne ? perturbed.detach()
+        : Options.Selection.NeedsOrderOnly && Options.Score.KeepsOrder ? perturbed.detach()
         : scores.detach();
 
     private (Tensor Indices, Tensor? Chosen, Tensor? Invalid) Select(SelectionInput selection)
@@ -218,14 +218,19 @@ public sealed class GatingNetwork : Router
         // The complement of an expert says that it was considered, but not taken.
         var taken = forced.ge(0);
         var experts = forced.where(taken, forced.bitwise_not());
-        var wrong = experts.ge(ExpertCount).sum();
-        if (forced.size(1) > 1)
-        {
-            var sorted = forced.sort(1).Values;
-            var (left, right) = (sorted.narrow(1, 0, forced.size(1) - 1), sorted.narrow(1, 1, forced.size(1) - 1));
-            wrong += left.eq(right).bitwise_and(left.ge(0)).sum();
-        }
-        return (experts.clamp_max(ExpertCount - 1), taken, wrong);
+        return (experts.clamp_max(ExpertCount - 1), taken, CountWrong(forced, experts, selection.Input.Mask));
+    }
+
+    /// <summary>The forced experts that are out of range or there twice. Whatever is said of padding says nothing.</summary>
+    private Tensor CountWrong(Tensor forced, Tensor experts, Tensor? mask)
+    {
+        var wrong = experts.ge(ExpertCount);
+        var sorted = forced.sort(1).Values;
+        var (left, right) = (sorted.narrow(1, 0, forced.size(1) - 1), sorted.narrow(1, 1, forced.size(1) - 1));
+        var twice = left.eq(right).bitwise_and(left.ge(0));
+        if (mask is not null)
+            (wrong, twice) = (wrong.bitwise_and(mask.unsqueeze(-1)), twice.bitwise_and(mask.unsqueeze(-1)));
+        return wrong.sum() + twice.sum();
     }
 
     /// <summary>The token ids out of range, padding's apart.</summary>

@@ -34,9 +34,12 @@ public sealed class RandomDraws
     /// <inheritdoc cref="Normal"/>
     public Tensor Gumbel(Tensor like)
     {
-        // U = 0 would give -∞.
-        using var uniform = Uniform(like);
-        return Recorded?.Invoke("gumbel", like) ?? uniform.clamp_min(1e-30).log().neg().clamp_min(1e-30).log().neg();
+        if (Recorded?.Invoke("gumbel", like) is { } recorded)
+            return recorded;
+
+        // U = 0 would give -∞, and so would a U that is rounded to 1.
+        using var scope = NewDisposeScope();
+        return scope.MoveToOuter(Uniform(like).clamp_min(1e-30).log().neg().clamp_min(1e-30).log().neg());
     }
 
     private Generator? For(Tensor like)

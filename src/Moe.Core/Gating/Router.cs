@@ -162,7 +162,7 @@ public abstract class Router : nn.Module<Tensor, RoutingDecision>
         Tensor kept;
         if (limited)
         {
-            places = Core.Capacity.Places(ValidByGroup(validTokens, mask, indices.size(0), sequenceLength), choices, ExpertCount, Capacity!, training);
+            places = Core.Capacity.Places(ValidByGroup(indices.device, mask, indices.size(0), sequenceLength), choices, ExpertCount, Capacity!, training);
             kept = Core.Capacity.Keep(made, places, ExpertCount, Core.Capacity.Order(proposal, Capacity!, training, Draws));
         }
         else
@@ -175,6 +175,7 @@ public abstract class Router : nn.Module<Tensor, RoutingDecision>
         if (limited && Capacity!.RenormalizeKept)
             weights = Renormalized(weights, meant is null ? proposal.Weights : proposal.Weights * meant);
 
+        var told = Core.Capacity.Told(made, places, Groups(indices.size(0), sequenceLength), ExpertCount, Capacity, training);
         var assigned = Core.Capacity.Count(made, ExpertCount);
         var counts = limited ? Core.Capacity.Count(made.masked_fill(kept.bitwise_not(), ExpertCount), ExpertCount) : assigned;
 
@@ -184,7 +185,7 @@ public abstract class Router : nn.Module<Tensor, RoutingDecision>
         var nonFinite = (checkedLogits - checkedLogits).ne(0).sum();
         var mostKept = proposal.Chosen is null ? null : kept.sum(1).amax([0]);
         var host = RoutingCounts.Read(
-            counts, assigned, validTokens, nonFinite, proposal.Invalid, mostKept, places?.amax([0]).to(ScalarType.Int64), indices.size(0), choices);
+            counts, assigned, validTokens, nonFinite, proposal.Invalid, mostKept, told?.amax([0]).to(ScalarType.Int64), indices.size(0), choices);
         if (host.Invalid > 0)
             throw new ArgumentException($"Expected token ids and forced experts in range, no expert twice in a row, got {host.Invalid} entries that are not.");
         if (host.NonFinite > 0)
@@ -194,7 +195,7 @@ public abstract class Router : nn.Module<Tensor, RoutingDecision>
             SequenceLength = sequenceLength,
             WeightTarget = WeightTarget,
             DroppedTokens = limited ? Capacity!.Dropped : DroppedTokens.Zero,
-            Capacity = PlacesOnHost(host, limited),
+            Capacity = host.Places,
         };
     }
 
@@ -205,24 +206,17 @@ public abstract class Router : nn.Module<Tensor, RoutingDecision>
         _ => chosen.bitwise_and(mask.unsqueeze(-1)),
     };
 
-    /// <summary>Real tokens of each group that has places of its own, [G].</summary>
-    private Tensor ValidByGroup(Tensor validTokens, Tensor? mask, long tokens, long sequenceLength) =>
-        Capacity!.Scope == TokenScope.Batch ? validTokens.reshape(1)
-        : mask is null ? torch.full([tokens / sequenceLength], sequenceLength, dtype: ScalarType.Int64, device: validTokens.device)
-        : mask.reshape(-1, sequenceLength).sum(1);
+    /// <summary>G, the groups of tokens that have places of their own.</summary>
+    private long Groups(long tokens, long sequenceLength) => Capacity is { Scope: TokenScope.Sequence } ? tokens / sequenceLength : 1;
+
+    /// <summary>Real tokens of each group, [G].</summary>
+    private Tensor ValidByGroup(Device device, Tensor? mask, long tokens, long sequenceLength)
+    {
+        var groups = Groups(tokens, sequenceLength);
+        return mask is null ? torch.full([groups], tokens / groups, dtype: ScalarType.Int64, device: device) : mask.reshape(groups, -1).sum(1);
+    }
 
     /// <summary>The kept weights, scaled to the sum that the weights had.</summary>
     private static Tensor Renormalized(Tensor kept, Tensor before) =>
         kept * (before.sum(dim: 1, keepdim: true) / kept.sum(dim: 1, keepdim: true).clamp_min(1e-20));
-
-    /// <summary>C in plain numbers. An adaptive capacity is what is needed, and no more than its bound.</summary>
-    private long? PlacesOnHost(RoutingCounts host, bool limited)
-    {
-        if (Capacity is not { } options)
-            return null;
-        var factor = options.Fixed is not null ? null : training ? options.Factor : options.EvaluationFactor;
-        var needed = Math.Max(host.Assigned.Max(), options.Minimum);
-        needed = (needed + options.MultipleOf - 1) / options.MultipleOf * options.MultipleOf;
-        return !limited ? (factor == 0 ? needed : null) : factor < 0 ? Math.Min(needed, host.Places) : host.Places;
-    }
 }

@@ -7,7 +7,7 @@ namespace Moe.Core;
 /// A decision's counts as plain numbers. They are read from the device in one transfer, the only one of a forward pass:
 /// the sizes of the experts' batches must be known on the host, and the checks for NaN and for entries out of range ride along.
 /// </summary>
-internal sealed record RoutingCounts(long[] Kept, long[] Assigned, long ValidTokens, long NonFinite, long Invalid, long MostKept, long Places)
+internal sealed record RoutingCounts(long[] Kept, long[] Assigned, long ValidTokens, long NonFinite, long Invalid, long MostKept, long? Places)
 {
     /// <summary>Reads the counts of kept [E + 1] and made [E + 1] assignments, and scalars.</summary>
     public static RoutingCounts Read(
@@ -19,7 +19,7 @@ internal sealed record RoutingCounts(long[] Kept, long[] Assigned, long ValidTok
             // A meta tensor has a shape and no values. Any split gives the same shapes, so take the even one.
             var assignments = tokens * choices;
             var even = Enumerable.Range(0, experts).Select(e => assignments / experts + (e < assignments % experts ? 1 : 0)).ToArray();
-            return new RoutingCounts(even, even, tokens, 0, 0, choices, 0);
+            return new RoutingCounts(even, even, tokens, 0, 0, choices, null);
         }
 
         var scalars = new[] { validTokens, nonFinite, invalid, mostKept, places }.OfType<Tensor>().Select(scalar => scalar.reshape(1));
@@ -33,6 +33,6 @@ internal sealed record RoutingCounts(long[] Kept, long[] Assigned, long ValidTok
             numbers[next++],
             invalid is null ? 0 : numbers[next++],
             mostKept is null ? choices : numbers[next++],
-            places is null ? 0 : numbers[next]);
+            places is null ? null : numbers[next]);
     }
 }

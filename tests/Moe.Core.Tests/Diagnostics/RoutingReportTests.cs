@@ -101,6 +101,36 @@ public sealed class RoutingReportTests
     }
 
     [Fact]
+    public void A_router_may_choose_fewer_than_K_for_a_token_or_none()
+    {
+        var few = RoutingReport.FromCounts([2, 1], [3, 1], tokens: 8, topK: 2);
+        few.Share.Should().Equal(0.75, 0.25);
+        few.DroppedShare.Should().Be(0.25);
+        few.MaxOverMean.Should().Be(1.5);
+
+        var none = RoutingReport.FromCounts([0, 0], [0, 0], tokens: 8, topK: 2);
+        none.Share.Should().Equal(0, 0);
+        (none.Entropy, none.CoefficientOfVariation, none.MaxOverMean, none.DroppedShare).Should().Be((0.0, 0.0, 0.0, 0.0));
+        RoutingReport.Combine([few, none]).Share.Should().Equal(few.Share);
+    }
+
+    [Fact]
+    public void It_reports_a_router_that_leaves_tokens_without_experts()
+    {
+        using var scope = NewDisposeScope();
+        using var gate = Make.Gate(PublishedGates.ReMoE(4, 4));
+        using (no_grad())
+            gate.Weight.copy_(cat([ones(1, 4), -ones(1, 4), zeros(2, 4)]));
+        using var decision = gate.Route(cat([ones(3, 4), -ones(1, 4), zeros(2, 4)]).to(ScalarType.Float64));
+        var report = RoutingReport.From(decision);
+
+        report.Assigned.Should().Equal(3, 1, 0, 0);
+        report.Tokens.Should().Be(6);
+        report.Share.Should().Equal(0.75, 0.25, 0, 0);
+        RoutingReport.FromCounts(report.Load, report.Assigned, report.Tokens, report.TopK).ToString().Should().Be(report.ToString());
+    }
+
+    [Fact]
     public void What_contradicts_itself_is_refused()
     {
         FluentActions.Invoking(() => RoutingReport.From(null!)).Should().Throw<ArgumentNullException>();

@@ -22,9 +22,9 @@ public sealed partial class SourceRulesTests
             "RoutingCounts.cs: using var onHost = torch.cat([kept, assigned, .. scalars]).cpu();",
             "RoutingCounts.cs: var numbers = onHost.data<long>().ToArray();",
             "BalancedAssignmentSelection.cs: using var onHost = cat([input.Logits.detach().to(ScalarType.Float64), real], 1).cpu();",
-            "BalancedAssignmentSelection.cs: var assigned = Auction.Assign(onHost.data<double>().ToArray(), tokens, experts);",
             "GateHealth.cs: using var onHost = measured.cpu();",
             "GateHealth.cs: var numbers = onHost.data<double>();",
+            "BalancedAssignmentSelection.cs: var assigned = BalancedAssignment.Solve(onHost.data<double>().ToArray(), tokens, experts);",
             "ProcessSum.cs: var numbers = values.cpu().data<double>().ToArray();",
             "RoutingTrace.cs: var all = stack(parts.Select(part => part.to(ScalarType.Float64))).cpu().data<double>().ToArray();");
     }

@@ -6,9 +6,9 @@ namespace Moe.Core;
 /// <summary>The last step of a router: which assignments still fit into their experts. Nothing is read back to decide.</summary>
 internal static class Capacity
 {
-    /// <summary>The factor that holds in a mode: null or 0 for no limit.</summary>
+    /// <summary>Whether anything may be dropped.</summary>
     public static bool IsLimited(CapacityOptions? options, bool training) =>
-        options is not null && (options.Fixed is not null || (training ? options.Factor : options.EvaluationFactor) is { } factor && factor != 0);
+        options is not null && (options.Fixed is not null || Factor(options, training) is { } factor && factor != 0);
 
     /// <summary>C for each group of tokens, [G], Float64.</summary>
     /// <param name="validTokens">Real tokens of each group, [G].</param>
@@ -20,10 +20,24 @@ internal static class Capacity
     {
         var places = options.Fixed is { } given
             ? torch.full_like(validTokens, given, dtype: ScalarType.Float64)
-            : Rounded(validTokens, choices, expertCount, Math.Abs((training ? options.Factor : options.EvaluationFactor)!.Value), options.Rounding);
-        if (options.Minimum > 0)
-            places = places.clamp_min(options.Minimum);
-        return options.MultipleOf > 1 ? places.div(options.MultipleOf).ceil().mul(options.MultipleOf) : places;
+            : Rounded(validTokens, choices, expertCount, Math.Abs(Factor(options, training)!.Value), options.Rounding);
+        return Aligned(places, options);
+    }
+
+    /// <summary>C as the decision tells it, [G], Float64: the places that there are, or only those that are needed if the factor says so; null without either.</summary>
+    /// <param name="indices">Chosen experts, [T, K], Int64; E stands for "takes no place".</param>
+    /// <param name="places">What <see cref="Places"/> gave; null without a limit.</param>
+    /// <param name="groups">G; the groups are T / G tokens each.</param>
+    /// <param name="expertCount">E.</param>
+    /// <param name="options">The rule.</param>
+    /// <param name="training">The mode.</param>
+    public static Tensor? Told(Tensor indices, Tensor? places, long groups, int expertCount, CapacityOptions? options, bool training)
+    {
+        if (options is null || options.Fixed is not null || Factor(options, training) is not <= 0)
+            return places;
+        var counts = Count(Queues(indices, groups, expertCount), (int)(groups * (expertCount + 1)) - 1).reshape(groups, expertCount + 1);
+        var needed = Aligned(counts.narrow(1, 0, expertCount).amax([1]).to(ScalarType.Float64), options);
+        return places is null ? needed : needed.minimum(places);
     }
 
     /// <summary>factor · K · tokens / E as a whole number, Float64.</summary>
@@ -31,13 +45,17 @@ internal static class Capacity
     {
         // K · T first, since K / E is not exact; and a factor such as 1.1 lies a hair above what was written, which must not open one more place.
         var exact = validTokens.to(ScalarType.Float64).mul(choices).mul(factor).div(expertCount);
+        var (below, above) = (exact.mul(1 - 1e-14), exact.mul(1 + 1e-14));
         return rounding switch
         {
-            CapacityRounding.Up => exact.mul(1 - 1e-14).ceil(),
-            CapacityRounding.Down => exact.mul(1 + 1e-14).floor(),
-            _ => exact.round(),
+            CapacityRounding.Up => below.ceil(),
+            CapacityRounding.Down => above.floor(),
+            _ => Even(below.round(), above.round()),
         };
     }
+
+    /// <summary>The two differ where the number is a half on paper.</summary>
+    private static Tensor Even(Tensor low, Tensor high) => low.where(low.remainder(2).eq(0), high);
 
     /// <summary>Marks the assignments that fit.</summary>
     /// <param name="indices">Chosen experts, [T, K], Int64; E stands for "takes no place".</param>
@@ -50,11 +68,8 @@ internal static class Capacity
         var (tokens, choices, groups) = (indices.size(0), indices.size(1), places.size(0));
         var device = indices.device;
 
-        // Each expert of each group is a queue; a stable sort by queue keeps the order inside it.
-        var queues = indices;
-        if (groups > 1)
-            queues = indices + torch.arange(groups, dtype: ScalarType.Int64, device: device).mul(expertCount + 1).repeat_interleave(tokens / groups).unsqueeze(-1);
-        var (queue, byQueue) = queues.reshape(-1).gather(0, order).sort(0, descending: false, stable: true);
+        // A stable sort by queue keeps the order inside it.
+        var (queue, byQueue) = Queues(indices, groups, expertCount).reshape(-1).gather(0, order).sort(0, descending: false, stable: true);
         var lengths = Count(queue, (int)(groups * (expertCount + 1)) - 1);
         var starts = lengths.cumsum(0) - lengths;
         var position = torch.arange(tokens * choices, dtype: ScalarType.Int64, device: device) - starts.gather(0, queue);
@@ -88,6 +103,21 @@ internal static class Capacity
         return torch.zeros(expertCount + 1, dtype: ScalarType.Int64, device: experts.device)
             .scatter_add_(0, flat, torch.ones_like(flat));
     }
+
+    private static double? Factor(CapacityOptions options, bool training) => training ? options.Factor : options.EvaluationFactor;
+
+    private static Tensor Aligned(Tensor places, CapacityOptions options)
+    {
+        if (options.Minimum > 0)
+            places = places.clamp_min(options.Minimum);
+        return options.MultipleOf > 1 ? places.div(options.MultipleOf).ceil().mul(options.MultipleOf) : places;
+    }
+
+    /// <summary>Each expert of each group is a queue: g · (E + 1) + e, [T, K].</summary>
+    private static Tensor Queues(Tensor indices, long groups, int expertCount) => groups == 1
+        ? indices
+        : indices + torch.arange(groups, dtype: ScalarType.Int64, device: indices.device)
+            .mul(expertCount + 1).repeat_interleave(indices.size(0) / groups).unsqueeze(-1);
 
     private static Tensor Descending(Tensor values) => values.sort(0, descending: true, stable: true).Indices;
 }

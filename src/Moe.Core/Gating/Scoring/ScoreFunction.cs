@@ -22,6 +22,12 @@ public abstract record ScoreFunction(string Name)
     /// <summary>Whether the scores of a token sum to 1.</summary>
     public virtual bool SumsToOne => false;
 
+    /// <summary>
+    /// Whether a larger logit of a token never has a smaller score. If so, rules that need the order only may choose by logits, which tell apart
+    /// what scores round to the same.
+    /// </summary>
+    public virtual bool KeepsOrder => false;
+
     /// <summary>Computes the scores.</summary>
     /// <param name="logits">[T, E], Float32 or Float64.</param>
     /// <returns>[T, E], same type and device, 0 or more, differentiable.</returns>
@@ -34,22 +40,36 @@ public abstract record ScoreFunction(string Name)
     {
         public override bool SumsToOne => true;
 
+        public override bool KeepsOrder => true;
+
         public override Tensor Score(Tensor logits) => logits.softmax(-1);
     }
 
     private sealed record SigmoidScore() : ScoreFunction("Sigmoid")
     {
+        public override bool KeepsOrder => true;
+
         public override Tensor Score(Tensor logits) => logits.sigmoid();
     }
 
     private sealed record SqrtSoftplusScore() : ScoreFunction("SqrtSoftplus")
     {
-        // The root has no slope at 0, which softplus reaches below -100 or so in Float32.
-        public override Tensor Score(Tensor logits) => nn.functional.softplus(logits).clamp_min(1e-30).sqrt();
+        /// <summary>From where on log(1 + exp(z)) is exp(z) in every type, and its mirror image z.</summary>
+        private const double Far = 40;
+
+        public override bool KeepsOrder => true;
+
+        // Far below 0 it is exp(z / 2): softplus reaches 0 before, where its root has no slope. The clamps keep what the other branch has no use for finite.
+        public override Tensor Score(Tensor logits) => where(
+            logits.lt(-Far),
+            (logits.clamp_max(-Far) / 2).exp(),
+            nn.functional.softplus(logits.clamp_min(-Far), threshold: Far).sqrt());
     }
 
     private sealed record ReluScore() : ScoreFunction("Relu")
     {
+        public override bool KeepsOrder => true;
+
         public override Tensor Score(Tensor logits) => logits.relu();
     }
 }

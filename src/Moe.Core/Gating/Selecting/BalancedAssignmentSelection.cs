@@ -8,8 +8,8 @@ namespace Moe.Core;
 /// of tokens, ⌈tokens / E⌉ at most (BASE layers, Lewis et al. 2021, section 3.1). In evaluation mode the best logit. K = 1.
 /// </summary>
 /// <remarks>
-/// Not causal while training. The problem is solved on the host by an auction (<see cref="Auction"/>), which costs one more transfer of [T, E]
-/// logits. The total is optimal within T · 1e-4 of the range of the logits.
+/// Not causal while training. The problem is solved on the host, exactly, in O(T · E²) whatever the logits (0.2 s at most for 4096 tokens and 64 experts on a slow
+/// core); the logits, [T, E], are transferred for that.
 /// </remarks>
 public sealed record BalancedAssignmentSelection : SelectionRule
 {
@@ -26,7 +26,7 @@ public sealed record BalancedAssignmentSelection : SelectionRule
         var (tokens, experts) = ((int)input.Logits.size(0), (int)input.Logits.size(1));
         var real = input.Input.Mask is { } mask ? mask.unsqueeze(-1).to(ScalarType.Float64) : ones(tokens, 1, dtype: ScalarType.Float64, device: input.Logits.device);
         using var onHost = cat([input.Logits.detach().to(ScalarType.Float64), real], 1).cpu();
-        var assigned = Auction.Assign(onHost.data<double>().ToArray(), tokens, experts);
+        var assigned = BalancedAssignment.Solve(onHost.data<double>().ToArray(), tokens, experts);
         return new Selected(tensor(assigned, device: input.Logits.device).unsqueeze(-1));
     }
 

@@ -32,7 +32,8 @@ public sealed record ExpertChoiceSelection : SelectionRule
 
         // As many as without padding are looked at, and as many as there are real tokens for are taken: no size has to be read.
         var most = (int)Math.Min(length, (input.TopK * length + experts - 1) / experts);
-        var taken = keys.topk(most, dim: 1, largest: true, sorted: true).indexes;
+        // Of equal scores, as ReLU gives many, the earlier token's counts: torch's topk would choose another one when padding is added.
+        var taken = keys.sort(1, descending: true, stable: true).Indices.narrow(1, 0, most);
         var places = mask is null ? null : Capacity.Rounded(mask.sum(1), input.TopK, experts, 1, CapacityRounding.Up);
         var fits = places is null
             ? ones_like(taken, dtype: ScalarType.Bool)
@@ -45,6 +46,6 @@ public sealed record ExpertChoiceSelection : SelectionRule
         .Require(Enum.IsDefined(Scope), $"Selection.Scope ({Scope}) must be Batch or Sequence.")
         .Require(options.Capacity is null, "Capacity (given) has no place beside expert choice, which has its own.")
         .Require(
-            options.Softmax == SoftmaxOrder.BeforeSelection || options.Score is not { SumsToOne: true },
+            options.Softmax == SoftmaxOrder.BeforeSelection || options.Score != ScoreFunction.Softmax,
             $"Softmax ({options.Softmax}) must be BeforeSelection: experts choose by the scores that become weights.");
 }

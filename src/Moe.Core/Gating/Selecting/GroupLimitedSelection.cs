@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace Moe.Core;
 
 /// <summary>
@@ -28,8 +26,7 @@ public sealed record GroupLimitedSelection : SelectionRule
         var tokens = input.Keys.size(0);
         var byGroup = input.Keys.reshape(tokens, Groups, -1);
         var groups = byGroup.topk(ScoresPerGroup, dim: -1, largest: true, sorted: true).values.sum(dim: -1);
-        var best = groups.topk(KeptGroups, dim: -1, largest: true, sorted: true).indexes;
-        var winners = zeros_like(groups, dtype: ScalarType.Bool).scatter(1, best, ones_like(best, dtype: ScalarType.Bool));
+        var winners = At(groups, BestFirst(groups, KeptGroups));
         var keys = byGroup.masked_fill(winners.bitwise_not().unsqueeze(-1), double.NegativeInfinity).reshape(tokens, -1);
         return new Selected(BestFirst(keys, input.TopK));
     }

@@ -13,8 +13,8 @@ public abstract record SelectionRule
     public virtual bool IsCausal => true;
 
     /// <summary>
-    /// Whether only the order of a token's own scores matters. If so, it is given logits where they have the same order as the scores: they
-    /// tell apart what a softmax rounds to the same.
+    /// Whether only the order of a token's own scores matters. If so, it is given logits where they have the same order
+    /// (<see cref="ScoreFunction.KeepsOrder"/>): they tell apart what scores round to the same.
     /// </summary>
     public virtual bool NeedsOrderOnly => false;
 
@@ -42,6 +42,10 @@ public abstract record SelectionRule
             ? arange(experts, dtype: ScalarType.Int64, device: keys.device).expand(keys.size(0), experts).contiguous()
             : keys.topk(choices, dim: -1, largest: true, sorted: true).indexes;
     }
+
+    /// <summary>True at the given places of each row, [T, K], and false elsewhere; as wide as <paramref name="like"/>.</summary>
+    internal static Tensor At(Tensor like, Tensor places) =>
+        zeros_like(like, dtype: ScalarType.Bool).scatter(1, places, ones_like(places, dtype: ScalarType.Bool));
 
     /// <summary>The K largest of each row, best first, also when K = E.</summary>
     internal static Tensor BestFirst(Tensor keys, int choices) => keys.topk(choices, dim: -1, largest: true, sorted: true).indexes;

@@ -14,7 +14,7 @@ namespace Moe.Core;
 public sealed record SparseMixerSelection : SelectionRule
 {
     /// <summary>ε of the rule for "close".</summary>
-    /// <value>The default is 0.01, as in PhiMoE. Range: above 0, finite.</value>
+    /// <value>The default is 0.01, as in PhiMoE. Range: 0 (only the best) or more, finite.</value>
     public double Jitter { get; init; } = 0.01;
 
     /// <inheritdoc/>
@@ -55,20 +55,15 @@ public sealed record SparseMixerSelection : SelectionRule
     }
 
     internal override void Check(OptionFailures failures, GatingOptions options) => failures
-        .Require(Jitter > 0 && double.IsFinite(Jitter), $"Selection.Jitter ({Jitter}) must be positive and finite.")
+        .Require(Jitter >= 0 && double.IsFinite(Jitter), $"Selection.Jitter ({Jitter}) must be 0 or more, and finite.")
         .Require(options.Score == ScoreFunction.Softmax, $"Score ({options.Score}) must be Softmax, which SparseMixer draws from.")
         .Require(!options.SelectionBias, $"SelectionBias ({options.SelectionBias}) has no place in SparseMixer.")
         .Require(!options.StraightThrough, $"StraightThrough ({options.StraightThrough}) has no place in SparseMixer, which has a gradient of its own.")
         .Require(options.NullExperts == 0, $"NullExperts ({options.NullExperts}) have no place in SparseMixer, whose weights are its own.");
 
     /// <summary>The logits with those already taken at -∞.</summary>
-    private static Tensor Without(Tensor logits, List<Tensor> taken)
-    {
-        if (taken.Count == 0)
-            return logits;
-        var indices = cat(taken, 1);
-        return logits.scatter(1, indices, full_like(indices, double.NegativeInfinity, dtype: logits.dtype));
-    }
+    private static Tensor Without(Tensor logits, List<Tensor> taken) =>
+        taken.Count == 0 ? logits : logits.masked_fill(At(logits, cat(taken, 1)), double.NegativeInfinity);
 
     /// <summary>The remaining logits with those far below their best at -∞.</summary>
     private Tensor Close(Tensor logits, Tensor remaining)

@@ -28,12 +28,16 @@ public sealed record TableSelection : SelectionRule
     /// <summary>How many token ids are out of range.</summary>
     internal Tensor CountInvalid(Tensor ids) => ids.lt(0).bitwise_or(ids.ge(VocabularySize)).sum();
 
-    /// <summary>A balanced random table, [V, K]: rows are runs of a shuffled circle of experts, so that none is twice in a row.</summary>
+    /// <summary>
+    /// A balanced random table, [V, K]: rows are runs of a shuffled circle of experts, so that none is twice in a row. E rows that begin at E places use every expert
+    /// K times; the rows that are left over follow one another.
+    /// </summary>
     internal Tensor NewTable(int experts, int choices, Generator? generator)
     {
         var shuffled = randperm(experts, dtype: ScalarType.Int64, device: generator?.device ?? CPU, generator: generator);
         var starts = randperm(VocabularySize, dtype: ScalarType.Int64, device: shuffled.device, generator: generator);
-        var places = starts.unsqueeze(-1) + arange(choices, dtype: ScalarType.Int64, device: shuffled.device);
+        var whole = VocabularySize / experts * experts;
+        var places = starts.where(starts.lt(whole), (starts - whole) * choices).unsqueeze(-1) + arange(choices, dtype: ScalarType.Int64, device: shuffled.device);
         return shuffled.gather(0, places.remainder(experts).reshape(-1)).reshape(VocabularySize, choices);
     }
 

@@ -1,5 +1,3 @@
-using static TorchSharp.torch;
-
 namespace Moe.Core;
 
 /// <summary>
@@ -25,10 +23,7 @@ public sealed record ThresholdSelection : SelectionRule
         var keys = input.Keys.gather(1, indices);
         var chosen = keys.gt(Threshold);
         if (AlwaysBest)
-        {
-            var best = keys.argmax(1, keepdim: true);
-            chosen = chosen.scatter(1, best, ones_like(best, dtype: ScalarType.Bool));
-        }
+            chosen = chosen.bitwise_or(At(keys, keys.argmax(1, keepdim: true)));
         return new Selected(indices, chosen);
     }
 

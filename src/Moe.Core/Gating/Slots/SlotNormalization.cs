@@ -9,6 +9,12 @@ public enum SlotNormalization
     /// <summary>Slots at length √D times a learned gain [D]; tokens as they are, to be normalised before the layer (soft-moe-pytorch).</summary>
     RootMeanSquareSlots,
 
+    /// <summary>
+    /// Slots at mean 0 and variance 1, (s - mean) / √(variance + 1e-5), times a learned gain [D]; tokens as they are, to be normalised before the layer
+    /// (soft-moe-pytorch with <c>use_layernorm</c>).
+    /// </summary>
+    LayerNormSlots,
+
     /// <summary>As they are.</summary>
     None,
 }

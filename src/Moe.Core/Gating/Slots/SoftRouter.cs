@@ -31,7 +31,7 @@ public sealed class SoftRouter : Router
         Slots = NewParameter.Uniform([options.ExpertCount * options.SlotsPerExpert, options.InputWidth], options.InputWidth, generator, device, type);
         if (options.Normalization == SlotNormalization.UnitLength)
             Scale = NewParameter.From(ones(1, dtype: type, device: device));
-        if (options.Normalization == SlotNormalization.RootMeanSquareSlots)
+        if (options.Normalization is SlotNormalization.RootMeanSquareSlots or SlotNormalization.LayerNormSlots)
             SlotGain = NewParameter.From(ones(options.InputWidth, dtype: type, device: device));
         RegisterComponents();
     }
@@ -96,6 +96,8 @@ public sealed class SoftRouter : Router
             SlotNormalization.UnitLength => nn.functional.linear(Unit(tokens), Unit(slots)) * GatingNetwork.In(Scale!, tokens.dtype),
             SlotNormalization.RootMeanSquareSlots => nn.functional.linear(
                 tokens, nn.functional.normalize(slots, p: 2, dim: 1, eps: 1e-12) * Math.Sqrt(InputWidth) * GatingNetwork.In(SlotGain!, tokens.dtype)),
+            SlotNormalization.LayerNormSlots => nn.functional.linear(
+                tokens, nn.functional.layer_norm(slots, [InputWidth], weight: GatingNetwork.In(SlotGain!, tokens.dtype), eps: 1e-5)),
             _ => nn.functional.linear(tokens, slots),
         };
     }

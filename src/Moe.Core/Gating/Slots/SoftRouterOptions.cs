@@ -25,6 +25,6 @@ public sealed record SoftRouterOptions
             .Require(InputWidth >= 1, $"InputWidth ({InputWidth}) must be at least 1.")
             .Require(ExpertCount >= 1, $"ExpertCount ({ExpertCount}) must be at least 1.")
             .Require(SlotsPerExpert >= 1, $"SlotsPerExpert ({SlotsPerExpert}) must be at least 1.")
-            .Require(Enum.IsDefined(Normalization), $"Normalization ({Normalization}) must be UnitLength, RootMeanSquareSlots or None.")
+            .Require(Enum.IsDefined(Normalization), $"Normalization ({Normalization}) must be UnitLength, RootMeanSquareSlots, LayerNormSlots or None.")
             .ThrowIfAny(parameterName);
 }

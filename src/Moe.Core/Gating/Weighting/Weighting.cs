@@ -5,6 +5,9 @@ namespace Moe.Core;
 /// <summary>The fourth step of a router: how much each chosen expert's answer counts.</summary>
 internal static class Weighting
 {
+    /// <summary>Instead of 0, by which nothing can be divided and at which a root has no slope.</summary>
+    private const double Least = 1e-30;
+
     /// <summary>The weights of the chosen experts, [T, K].</summary>
     /// <param name="input">Logits and scores.</param>
     /// <param name="indices">The experts, [T, K].</param>
@@ -15,7 +18,7 @@ internal static class Weighting
         var scores = input.Scores.gather(1, indices);
         if (counted is not null)
             scores *= counted;
-        var weights = options.Score.SumsToOne && options.Softmax == SoftmaxOrder.AfterSelection
+        var weights = options.Score == ScoreFunction.Softmax && options.Softmax == SoftmaxOrder.AfterSelection
             ? AmongChosen(input.Logits.gather(1, indices), counted)
             : Normalized(scores, options);
 
@@ -35,10 +38,9 @@ internal static class Weighting
         if (!options.Renormalize)
             return scores;
         var norm = options.NormPower == 1 ? scores.sum(dim: -1, keepdim: true) : Norm(scores, options.NormPower);
-        return scores / (norm + options.NormEpsilon);
+        return scores / (norm + options.NormEpsilon).clamp_min(Least);
     }
 
-    // Clamped from below: the slope of a root is infinite at 0.
     private static Tensor Norm(Tensor scores, double power) =>
-        scores.pow(power).sum(dim: -1, keepdim: true).clamp_min(1e-30).pow(1 / power);
+        scores.pow(power).sum(dim: -1, keepdim: true).clamp_min(Least).pow(1 / power);
 }

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace Moe.Core.Tests;
 
 /// <summary>Noisy top-k gating, Shazeer et al. 2017, eq. 4.</summary>
-public sealed class GatingNoiseTests
+public sealed class LearnedNoiseTests
 {
     private static readonly GatingOptions Noisy = Make.Options(experts: 5, topK: 2) with { Noise = new LearnedNoise(), Temperature = 0.5 };
 
