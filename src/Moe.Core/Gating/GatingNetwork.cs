@@ -144,6 +144,9 @@ public sealed class GatingNetwork : Router
             : throw new ArgumentOutOfRangeException(nameof(value), value, $"NoiseScale ({value}) must be 0 or more, and finite.");
     }
 
+    /// <summary>A rule of a user's own is checked before its choice is used here.</summary>
+    internal override bool IsTrusted => true;
+
     internal override Device? TokenDevice => Weight.device;
 
     /// <inheritdoc/>
@@ -167,7 +170,7 @@ public sealed class GatingNetwork : Router
 
         var scores = Options.Score.Score(perturbed);
         var selection = new SelectionInput(this, input, perturbed, scores, Keys(perturbed, scores));
-        var (indices, chosen, invalid) = Select(selection);
+        var (indices, chosen, invalid, misplaced) = Select(selection);
         var weights = Options.Selection.Weigh(selection, indices) is { } own
             ? own * Options.ScalingFactor
             : Weighting.Weigh(selection, indices, Counted(indices, chosen), Options);
@@ -183,6 +186,7 @@ public sealed class GatingNetwork : Router
             Chosen = chosen,
             Weights = weights,
             Invalid = invalid,
+            Misplaced = misplaced,
         };
     }
 
@@ -206,19 +210,23 @@ public sealed class GatingNetwork : Router
         : Options.Selection.NeedsOrderOnly && Options.Score.KeepsOrder ? perturbed.detach()
         : scores.detach();
 
-    private (Tensor Indices, Tensor? Chosen, Tensor? Invalid) Select(SelectionInput selection)
+    private (Tensor Indices, Tensor? Chosen, Tensor? Invalid, Tensor? Misplaced) Select(SelectionInput selection)
     {
         if (selection.Input.Forced is not { } forced)
         {
             var selected = Options.Selection.Choose(selection);
-            var invalid = Options.Selection is TableSelection table ? CountWhereReal(table, selection.Input) : null;
-            return (selected.Indices, selected.Chosen, invalid);
+            if (Options.Selection.IsBuiltIn)
+                return (selected.Indices, selected.Chosen, (Options.Selection as TableSelection)?.CountInvalid(selection.Input), null);
+
+            // Brought into range for what is done with it here; what is out of range is refused when it has been counted.
+            var within = selected.Indices.clamp(0, ExpertCount - 1);
+            return (within, selected.Chosen, null, within.ne(selected.Indices).sum());
         }
 
         // The complement of an expert says that it was considered, but not taken.
         var taken = forced.ge(0);
         var experts = forced.where(taken, forced.bitwise_not());
-        return (experts.clamp_max(ExpertCount - 1), taken, CountWrong(forced, experts, selection.Input.Mask));
+        return (experts.clamp_max(ExpertCount - 1), taken, CountWrong(forced, experts, selection.Input.Mask), null);
     }
 
     /// <summary>The forced experts that are out of range or there twice. Whatever is said of padding says nothing.</summary>
@@ -231,13 +239,6 @@ public sealed class GatingNetwork : Router
         if (mask is not null)
             (wrong, twice) = (wrong.bitwise_and(mask.unsqueeze(-1)), twice.bitwise_and(mask.unsqueeze(-1)));
         return wrong.sum() + twice.sum();
-    }
-
-    /// <summary>The token ids out of range, padding's apart.</summary>
-    private static Tensor CountWhereReal(TableSelection table, RouterInput input)
-    {
-        var ids = input.Mask is { } mask ? input.TokenIds!.masked_fill(mask.bitwise_not(), 0) : input.TokenIds!;
-        return table.CountInvalid(ids);
     }
 
     /// <summary>Which of the experts take part in normalising: null experts do not, and by most rules only those chosen do.</summary>

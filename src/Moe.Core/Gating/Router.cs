@@ -1,4 +1,3 @@
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Moe.Core;
@@ -61,6 +60,9 @@ public abstract class Router : nn.Module<Tensor, RoutingDecision>
 
     internal bool IsDisposed { get; private set; }
 
+    /// <summary>Whether proposals are known to name experts that there are; all others are checked.</summary>
+    internal virtual bool IsTrusted => false;
+
     /// <summary>Where tokens must be: on the device of the first parameter, or on any if there is none.</summary>
     internal virtual Device? TokenDevice => parameters().FirstOrDefault()?.device;
 
@@ -114,7 +116,7 @@ public abstract class Router : nn.Module<Tensor, RoutingDecision>
         var proposal = Propose(new RouterInput(
             tokens, mask, context.TokenIds?.reshape(-1), context.ForcedIndices?.reshape(tokens.size(0), -1), length, training));
         proposal.Check(tokens.size(0), ExpertCount, GetType().Name);
-        var decision = Enforce(proposal, mask, length);
+        var decision = new Enforcement(this, proposal, mask, length).Decide();
         scope.MoveToOuter(decision.Tensors);
         return decision;
     }
@@ -144,79 +146,4 @@ public abstract class Router : nn.Module<Tensor, RoutingDecision>
         IsDisposed = true;
         base.Dispose(disposing);
     }
-
-    /// <summary>Leaves out padding and what does not fit, counts, and reads the counts.</summary>
-    private RoutingDecision Enforce(RoutingProposal proposal, Tensor? mask, long sequenceLength)
-    {
-        var (indices, choices) = (proposal.Indices, proposal.Indices.size(1));
-
-        // E stands for "no expert": it sorts behind all others and is counted apart.
-        var meant = Meant(mask, proposal.Chosen);
-        var made = meant is null ? indices : indices.masked_fill(meant.bitwise_not(), ExpertCount);
-        var validTokens = mask is null
-            ? torch.full([], indices.size(0), dtype: ScalarType.Int64, device: indices.device)
-            : mask.sum();
-
-        var limited = Core.Capacity.IsLimited(Capacity, training);
-        Tensor? places = null;
-        Tensor kept;
-        if (limited)
-        {
-            places = Core.Capacity.Places(ValidByGroup(indices.device, mask, indices.size(0), sequenceLength), choices, ExpertCount, Capacity!, training);
-            kept = Core.Capacity.Keep(made, places, ExpertCount, Core.Capacity.Order(proposal, Capacity!, training, Draws));
-        }
-        else
-        {
-            kept = meant is null ? torch.ones_like(indices, dtype: ScalarType.Bool) : made.lt(ExpertCount);
-        }
-        var weights = proposal.Weights;
-        if (limited || meant is not null)
-            weights = weights * kept;
-        if (limited && Capacity!.RenormalizeKept)
-            weights = Renormalized(weights, meant is null ? proposal.Weights : proposal.Weights * meant);
-
-        var told = Core.Capacity.Told(made, places, Groups(indices.size(0), sequenceLength), ExpertCount, Capacity, training);
-        var assigned = Core.Capacity.Count(made, ExpertCount);
-        var counts = limited ? Core.Capacity.Count(made.masked_fill(kept.bitwise_not(), ExpertCount), ExpertCount) : assigned;
-
-        // What is not finite in the logits is not finite after noise and temperature either, which may spoil them on their own.
-        // x - x is 0 unless x is NaN or infinite; isfinite says the same, but not on the meta device.
-        var checkedLogits = proposal.Perturbed ?? proposal.Logits;
-        var nonFinite = (checkedLogits - checkedLogits).ne(0).sum();
-        var mostKept = proposal.Chosen is null ? null : kept.sum(1).amax([0]);
-        var host = RoutingCounts.Read(
-            counts, assigned, validTokens, nonFinite, proposal.Invalid, mostKept, told?.amax([0]).to(ScalarType.Int64), indices.size(0), choices);
-        if (host.Invalid > 0)
-            throw new ArgumentException($"Expected token ids and forced experts in range, no expert twice in a row, got {host.Invalid} entries that are not.");
-        if (host.NonFinite > 0)
-            throw new NonFiniteRoutingException(host.NonFinite, indices.size(0), ExpertCount, this);
-        return new RoutingDecision(proposal, weights, mask, kept, counts.narrow(0, 0, ExpertCount), host)
-        {
-            SequenceLength = sequenceLength,
-            WeightTarget = WeightTarget,
-            DroppedTokens = limited ? Capacity!.Dropped : DroppedTokens.Zero,
-            Capacity = host.Places,
-        };
-    }
-
-    private static Tensor? Meant(Tensor? mask, Tensor? chosen) => (mask, chosen) switch
-    {
-        (null, _) => chosen,
-        (_, null) => mask.unsqueeze(-1),
-        _ => chosen.bitwise_and(mask.unsqueeze(-1)),
-    };
-
-    /// <summary>G, the groups of tokens that have places of their own.</summary>
-    private long Groups(long tokens, long sequenceLength) => Capacity is { Scope: TokenScope.Sequence } ? tokens / sequenceLength : 1;
-
-    /// <summary>Real tokens of each group, [G].</summary>
-    private Tensor ValidByGroup(Device device, Tensor? mask, long tokens, long sequenceLength)
-    {
-        var groups = Groups(tokens, sequenceLength);
-        return mask is null ? torch.full([groups], tokens / groups, dtype: ScalarType.Int64, device: device) : mask.reshape(groups, -1).sum(1);
-    }
-
-    /// <summary>The kept weights, scaled to the sum that the weights had.</summary>
-    private static Tensor Renormalized(Tensor kept, Tensor before) =>
-        kept * (before.sum(dim: 1, keepdim: true) / kept.sum(dim: 1, keepdim: true).clamp_min(1e-20));
 }

@@ -39,6 +39,9 @@ public sealed class RoutingProposal
     /// <summary>The number of entries that the caller gave out of range, a scalar, Int64; null when there were none to check.</summary>
     internal Tensor? Invalid { get; init; }
 
+    /// <summary>The number of choices that were no expert, a scalar, Int64; null where that is still to be found out, or needs no finding out.</summary>
+    internal Tensor? Misplaced { get; init; }
+
     /// <summary>Refuses what a router of the user's own got wrong, before it reaches others.</summary>
     internal void Check(long tokens, int experts, string router)
     {

@@ -73,9 +73,9 @@ public sealed class GatingOptionsTests
             + "Capacity (given) has no place beside a balanced assignment, which has its own." },
         { Make.Options() with
             {
-                Selection = new SparseMixerSelection { Jitter = 0 }, Score = ScoreFunction.Relu, SelectionBias = true, StraightThrough = true, NullExperts = 1,
+                Selection = new SparseMixerSelection { Jitter = -1 }, Score = ScoreFunction.Relu, SelectionBias = true, StraightThrough = true, NullExperts = 1,
             },
-            "Selection.Jitter (0) must be positive and finite. Score (Relu) must be Softmax, which SparseMixer draws from. "
+            "Selection.Jitter (-1) must be 0 or more, and finite. Score (Relu) must be Softmax, which SparseMixer draws from. "
             + "SelectionBias (True) has no place in SparseMixer. StraightThrough (True) has no place in SparseMixer, which has a gradient of its own. "
             + "NullExperts (1) have no place in SparseMixer, whose weights are its own." },
         { Make.Options() with { Capacity = new() { Fixed = 0, Factor = 1, Minimum = -1, MultipleOf = 0 } },

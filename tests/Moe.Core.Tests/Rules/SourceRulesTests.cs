@@ -19,7 +19,7 @@ public sealed partial class SourceRulesTests
         // The transfer, and the look at what has arrived. Besides: a router whose choice is solved on the host, what processes add up once an
         // optimizer step, and a trace or a gate's health that somebody asks for.
         reads.Should().BeEquivalentTo(
-            "RoutingCounts.cs: using var onHost = torch.cat([kept, assigned, .. scalars]).cpu();",
+            "RoutingCounts.cs: using var onHost = torch.cat([kept, assigned, .. scalars.There.Select(scalar => scalar.reshape(1))]).cpu();",
             "RoutingCounts.cs: var numbers = onHost.data<long>().ToArray();",
             "BalancedAssignmentSelection.cs: using var onHost = cat([input.Logits.detach().to(ScalarType.Float64), real], 1).cpu();",
             "GateHealth.cs: using var onHost = measured.cpu();",

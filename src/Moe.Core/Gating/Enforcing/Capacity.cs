@@ -80,17 +80,19 @@ internal static class Capacity
     }
 
     /// <summary>All assignments in the order in which they get places, [N].</summary>
-    public static Tensor Order(RoutingProposal proposal, CapacityOptions options, bool training, RandomDraws draws)
+    /// <param name="proposal">What the router wants.</param>
+    /// <param name="made">Its choices, [T, K]; E stands for "takes no place".</param>
+    /// <param name="router">The router, with a capacity.</param>
+    public static Tensor Order(RoutingProposal proposal, Tensor made, Router router)
     {
-        var indices = proposal.Indices;
-        var (tokens, choices) = (indices.size(0), indices.size(1));
-        var all = torch.arange(tokens * choices, dtype: ScalarType.Int64, device: indices.device);
-        return options.Overflow switch
+        var (tokens, choices) = (made.size(0), made.size(1));
+        var all = torch.arange(tokens * choices, dtype: ScalarType.Int64, device: made.device);
+        return router.Capacity!.Overflow switch
         {
             Overflow.ChoiceThenPosition => all.reshape(tokens, choices).t().reshape(-1),
-            Overflow.Probability => Descending(proposal.Scores.detach().gather(1, indices).reshape(-1)),
+            Overflow.Probability => Descending(proposal.Scores.detach().gather(1, made.clamp_max(router.ExpertCount - 1)).reshape(-1)),
             Overflow.BatchPrioritized => all.reshape(tokens, choices).t().gather(1, Descending(proposal.Scores.detach().amax([1])).unsqueeze(0).expand(choices, tokens)).reshape(-1),
-            Overflow.Random when training => Descending(draws.Uniform(proposal.Scores.detach().gather(1, indices).reshape(-1))),
+            Overflow.Random when router.training => Descending(router.Draws.Uniform(proposal.Weights.detach().reshape(-1))),
             _ => all,
         };
     }

@@ -25,8 +25,12 @@ public sealed record TableSelection : SelectionRule
         return new Selected(rows.narrow(1, 0, input.TopK));
     }
 
-    /// <summary>How many token ids are out of range.</summary>
-    internal Tensor CountInvalid(Tensor ids) => ids.lt(0).bitwise_or(ids.ge(VocabularySize)).sum();
+    /// <summary>How many token ids are out of range, padding's apart.</summary>
+    internal Tensor CountInvalid(RouterInput input)
+    {
+        var ids = input.Mask is { } mask ? input.TokenIds!.masked_fill(mask.bitwise_not(), 0) : input.TokenIds!;
+        return ids.lt(0).bitwise_or(ids.ge(VocabularySize)).sum();
+    }
 
     /// <summary>
     /// A balanced random table, [V, K]: rows are runs of a shuffled circle of experts, so that none is twice in a row. E rows that begin at E places use every expert

@@ -54,6 +54,8 @@ public sealed class SoftRouter : Router
     /// <inheritdoc/>
     public override bool IsCausal => false;
 
+    internal override bool IsTrusted => true;
+
     internal override Device? TokenDevice => Slots.device;
 
     /// <inheritdoc/>
