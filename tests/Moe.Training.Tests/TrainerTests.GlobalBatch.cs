@@ -142,8 +142,8 @@ public sealed partial class TrainerTests
         seen.Should().Equal(step.Routing["0"].Assigned);
         step.Tokens.Should().Be(60, "speed is that of the process");
 
-        // Three decisions, whether all take the step, the bias.
-        processes.Lengths.Should().Equal(9, 9, 9, 1, 4);
+        // Three decisions, the layer's health, whether all take the step, the bias.
+        processes.Lengths.Should().Equal(9, 9, 9, 3, 1, 4);
     }
 
     [Fact]
