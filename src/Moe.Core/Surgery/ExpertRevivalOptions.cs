@@ -10,8 +10,8 @@ public sealed record ExpertRevivalOptions
 
     /// <summary>
     /// The deviation of the Gaussian noise on the copy's row of the gate's <c>weight</c>, as a share of that matrix' root mean square. Tokens on one side of the difference
-    /// prefer the one expert, those on the other side the other. For K = 1 a hint will do; with a larger K the two are chosen together wherever the difference is smaller than
-    /// the lead of the copied expert over the next one.
+    /// prefer the one expert, those on the other side the other. For K = 1 a hint will do. With a larger K the two are chosen together, and push
+    /// others out, wherever the difference is smaller than the lead of the copied expert over the next one: make it larger where leads are large.
     /// </summary>
     /// <value>The default is 0.01. Range: 0 (an exact copy, told apart by nothing) or more, finite.</value>
     public double GateNoise { get; init; } = 0.01;

@@ -59,18 +59,17 @@ public static class GradCheck
         (double Loss, bool Flips) Moved(Tensor leaf, int entry, double by)
         {
             using var moved = NewDisposeScope();
-            using var noGrad = no_grad();
-            var before = leaf.clone();
+            var before = leaf.detach().clone();
+            var step = zeros(leaf.numel(), dtype: ScalarType.Float64, device: leaf.device);
+            step.narrow(0, entry, 1).fill_(by);
+            Set(leaf, before + step.reshape(leaf.shape));
             try
             {
-                var step = zeros(leaf.numel(), dtype: ScalarType.Float64, device: leaf.device);
-                step.narrow(0, entry, 1).fill_(by);
-                leaf.add_(step.reshape(leaf.shape));
                 return (loss().item<double>(), !Choices(choices).SequenceEqual(chosen));
             }
             finally
             {
-                leaf.copy_(before);
+                Set(leaf, before);
             }
         }
     }
@@ -87,6 +86,12 @@ public static class GradCheck
             throw new ArgumentException("Expected a loss that is always the same for the same leaves, but a second call gave another one: fix what is drawn.", nameof(loss));
         var gradients = autograd.grad([value], leaves, allow_unused: true);
         return [.. leaves.Zip(gradients, (leaf, gradient) => gradient is { IsInvalid: false } ? HostValues.Of(gradient) : new double[leaf.numel()])];
+    }
+
+    private static void Set(Tensor leaf, Tensor value)
+    {
+        using var noGrad = no_grad();
+        leaf.copy_(value);
     }
 
     private static double[] Choices(Func<Tensor>? choices)

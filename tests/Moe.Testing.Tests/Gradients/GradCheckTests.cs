@@ -73,7 +73,8 @@ public sealed class GradCheckTests
         var (values, gradient) = (x.data<double>().ToArray(), x.grad!.data<double>().ToArray());
 
         GradCheck.Check(() => x.square().sum(), [("x", x)]);
-        FluentActions.Invoking(() => GradCheck.Check(() => is_grad_enabled() ? x.sum() : throw new InvalidOperationException("now"), [("x", x)]))
+        var calls = 0;
+        FluentActions.Invoking(() => GradCheck.Check(() => ++calls < 5 ? x.sum() : throw new InvalidOperationException("now"), [("x", x)]))
             .Should().Throw<InvalidOperationException>().WithMessage("now");
 
         x.data<double>().ToArray().Should().Equal(values);

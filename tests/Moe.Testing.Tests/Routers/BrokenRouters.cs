@@ -1,5 +1,4 @@
 using Moe.Core;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Moe.Testing.Tests;

@@ -1,5 +1,4 @@
 using Moe.Core;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Moe.Training.Tests.Watching;

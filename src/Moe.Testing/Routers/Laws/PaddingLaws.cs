@@ -17,7 +17,7 @@ internal static class PaddingLaws
         {
             var decision = trial.Numbers(router, batch, training);
             RequireAbsence(trial, decision);
-            foreach (var value in new[] { 1e4, double.NaN, double.PositiveInfinity })
+            foreach (var value in new[] { 1e4, double.NaN })
             {
                 var filled = trial.Numbers(router, Filled(batch, value), training);
                 RequireSameForReal(trial, decision, filled, token => (int)token, 0, $"with {value} in the padding");
