@@ -142,7 +142,7 @@ public sealed partial class TrainerTests
         seen.Should().Equal(step.Routing["0"].Assigned);
         step.Tokens.Should().Be(60, "speed is that of the process");
 
-        // Three decisions, the gate's health, whether all take the step, the bias.
+        // Three decisions, the layer's health, whether all take the step, the bias.
         processes.Lengths.Should().Equal(9, 9, 9, 3, 1, 4);
     }
 
