@@ -14,6 +14,7 @@ public sealed class ExpertContractTests
         ["feed-forward without bias"] = () => new FeedForwardExpert(Make.FeedForward() with { OutputWidth = 3, Bias = false }, dtype: ScalarType.Float64),
         ["gated"] = () => new GatedFeedForwardExpert(new() { InputWidth = 4, HiddenWidth = 5, OutputWidth = 3 }, dtype: ScalarType.Float64),
         ["gated with bias"] = () => new GatedFeedForwardExpert(new() { InputWidth = 4, HiddenWidth = 5, OutputWidth = 3, Bias = true }, dtype: ScalarType.Float64),
+        ["gated as in gpt-oss"] = () => new GatedFeedForwardExpert(new() { InputWidth = 4, HiddenWidth = 5, OutputWidth = 3, Bias = true, Unit = GatedUnit.GptOss }, dtype: ScalarType.Float64),
         ["slice of a stack"] = () => StackedExperts.FeedForward(2, Make.FeedForward() with { OutputWidth = 3 }, dtype: ScalarType.Float64)[1],
         ["constant"] = () => new ConstantExpert(4, Make.Normal(1, 3)),
         ["identity"] = () => new IdentityExpert(4),

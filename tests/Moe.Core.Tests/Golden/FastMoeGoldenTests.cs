@@ -20,8 +20,8 @@ public sealed class FastMoeGoldenTests
     internal static List<Deviation> Deviations(GoldenCase golden, Func<GatingOptions, GatingOptions>? change = null)
     {
         var (config, io) = (golden.Config, golden.Numbers);
-        var options = PublishedGates.Shazeer(config.Number("d_model"), config.Number("num_expert"), config.Number("top_k"))
-            with { Noise = new LearnedNoise { Floor = config.Real("noise_epsilon") } };
+        var options = PublishedGates.Shazeer(config.Number("d_model"), config.Number("num_expert"), config.Number("top_k"));
+        options = options with { Noise = new LearnedNoise { Floor = config.Real("noise_epsilon") } };
         using var gate = new GatingNetwork(change is null ? options : change(options));
         gate.train(config.Flag("training"));
         if (io.TryGetValue("noise", out var noise))

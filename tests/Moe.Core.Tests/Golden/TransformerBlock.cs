@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using static TorchSharp.torch;
 
 namespace Moe.Core.Tests;
 
@@ -30,19 +29,25 @@ internal static partial class TransformerBlock
 
     private static GatingOptions Gate(GoldenConfig config)
     {
-        var (width, experts, choices) = (config.Number("hidden_size"), config.Number("num_local_experts", "num_experts", "n_routed_experts"), config.Number("num_experts_per_tok"));
+        var width = config.Number("hidden_size");
+        var experts = config.Number("num_local_experts", "num_experts", "n_routed_experts");
+        var choices = config.Number("num_experts_per_tok");
         return config.ModelType switch
         {
             "mixtral" or "granitemoe" => PublishedGates.Mixtral(width, experts, choices),
             "gpt_oss" => PublishedGates.Mixtral(width, experts, choices) with { Bias = true },
             "qwen2_moe" or "qwen3_moe" or "olmoe" => PublishedGates.Qwen(width, experts, choices, config.Flag("norm_topk_prob")),
-            "deepseek_v3" => PublishedGates.DeepSeekV3(
-                width, experts, choices, config.Number("n_group", 1), config.Number("topk_group", 1), config.Real("routed_scaling_factor", 1))
-                with { Renormalize = config.Flag("norm_topk_prob", otherwise: true) },
-            "phimoe" => PublishedGates.PhiMoE(width, experts)
-                with { TopK = choices, Selection = new SparseMixerSelection { Jitter = config.Real("router_jitter_noise") } },
+            "deepseek_v3" => DeepSeekV3(),
+            "phimoe" => PublishedGates.PhiMoE(width, experts) with { TopK = choices, Selection = new SparseMixerSelection { Jitter = config.Real("router_jitter_noise") } },
             var other => throw new NotSupportedException($"There is no block {other}."),
         };
+
+        GatingOptions DeepSeekV3()
+        {
+            var (groups, kept) = (config.Number("n_group", 1), config.Number("topk_group", 1));
+            var gate = PublishedGates.DeepSeekV3(width, experts, choices, groups, kept, config.Real("routed_scaling_factor", 1));
+            return gate with { Renormalize = config.Flag("norm_topk_prob", otherwise: true) };
+        }
     }
 
     private static GatedFeedForwardOptions Expert(GoldenConfig config)
