@@ -38,8 +38,8 @@ public abstract class Router : nn.Module<Tensor, RoutingDecision>
     public int ExpertCount { get; }
 
     /// <summary>
-    /// Whether where a token goes depends on itself and earlier tokens of its sequence only. A model that predicts a sequence token by token must not
-    /// be trained with a router that looks ahead.
+    /// Whether where a token goes depends on no later token of its sequence. (Tokens of other sequences may compete with it for places.) A model that predicts a
+    /// sequence token by token must not be trained with a router that looks ahead.
     /// </summary>
     public abstract bool IsCausal { get; }
 

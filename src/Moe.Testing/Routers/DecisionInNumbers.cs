@@ -8,17 +8,21 @@ internal sealed class DecisionInNumbers
 {
     private DecisionInNumbers(RoutingDecision decision)
     {
+        Decision = decision;
         (Tokens, Choices, Experts) = ((int)decision.Indices.size(0), (int)decision.Indices.size(1), decision.ExpertCount);
-        Indices = [.. Read(decision.Indices).Select(index => (long)index)];
-        Weights = Read(decision.Weights);
-        Kept = [.. Read(decision.Kept).Select(kept => kept != 0)];
-        Chosen = decision.Chosen is { } chosen ? [.. Read(chosen).Select(meant => meant != 0)] : [.. Enumerable.Repeat(true, Tokens * Choices)];
-        Real = decision.Mask is { } mask ? [.. Read(mask).Select(real => real != 0)] : [.. Enumerable.Repeat(true, Tokens)];
-        Scores = Read(decision.Scores);
-        Logits = Read(decision.PerturbedLogits);
+        Indices = [.. HostValues.Of(decision.Indices).Select(index => (long)index)];
+        Weights = HostValues.Of(decision.Weights);
+        Kept = [.. HostValues.Of(decision.Kept).Select(kept => kept != 0)];
+        Chosen = decision.Chosen is { } chosen ? [.. HostValues.Of(chosen).Select(meant => meant != 0)] : [.. Enumerable.Repeat(true, Tokens * Choices)];
+        Real = decision.Mask is { } mask ? [.. HostValues.Of(mask).Select(real => real != 0)] : [.. Enumerable.Repeat(true, Tokens)];
+        Scores = HostValues.Of(decision.Scores);
+        Logits = HostValues.Of(decision.PerturbedLogits);
         Load = [.. decision.Load];
         Assigned = [.. decision.Assigned];
     }
+
+    /// <summary>What was read.</summary>
+    public RoutingDecision Decision { get; }
 
     public int Tokens { get; }
 
@@ -48,13 +52,6 @@ internal sealed class DecisionInNumbers
     {
         using var scope = NewDisposeScope();
         return new DecisionInNumbers(decision);
-    }
-
-    /// <summary>Values in row order, exactly: Float64 holds every number of the narrower types.</summary>
-    public static double[] Read(Tensor tensor)
-    {
-        using var scope = NewDisposeScope();
-        return tensor.detach().to(ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
     }
 
     /// <summary>What is different in the other decision, in words; null if nothing is.</summary>

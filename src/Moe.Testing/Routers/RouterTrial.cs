@@ -85,7 +85,7 @@ internal sealed class RouterTrial(
     public void RequireFiniteGradients(Router router, string of)
     {
         foreach (var (name, parameter) in router.named_parameters())
-            Require(parameter.grad is not { } gradient || DecisionInNumbers.Read(gradient).All(double.IsFinite), $"the gradient of {of} for {name} is not finite");
+            Require(parameter.grad is not { } gradient || HostValues.Of(gradient).All(double.IsFinite), $"the gradient of {of} for {name} is not finite");
     }
 
     /// <summary>Sets mode and generator, and remembers the conditions.</summary>

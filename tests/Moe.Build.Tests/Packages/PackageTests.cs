@@ -6,7 +6,7 @@ namespace Moe.Build.Packages;
 [Collection(nameof(PackageFeed))]
 public class PackageTests(PackageFeed feed)
 {
-    private static readonly string[] Names = ["Moe.Core", "Moe.Training", "Moe.Terminal"];
+    private static readonly string[] Names = ["Moe.Core", "Moe.Testing", "Moe.Training", "Moe.Terminal"];
 
     public static TheoryData<string> Packages { get; } = [.. Names];
 
@@ -42,6 +42,7 @@ public class PackageTests(PackageFeed feed)
 
     [Theory]
     [InlineData("Moe.Core", "TorchSharp")]
+    [InlineData("Moe.Testing", "Moe.Core")]
     [InlineData("Moe.Training", "Moe.Core")]
     [InlineData("Moe.Terminal", "Moe.Training", "Spectre.Console")]
     public void Package_depends_on_no_more_than_it_has_to(string package, params string[] dependencies) =>

@@ -20,12 +20,12 @@ internal static class BuiltInRouters
 
     private static readonly ScoreFunction[] Scores = [ScoreFunction.Softmax, ScoreFunction.Sigmoid, ScoreFunction.SqrtSoftplus, ScoreFunction.Relu];
 
-    /// <summary>All contracts, by the name of the router.</summary>
-    public static IReadOnlyDictionary<string, RouterContract> Contracts { get; } =
-        Published().Concat(BySteps()).Concat(ByCapacity()).Concat(Soft()).ToDictionary(pair => pair.Name, pair => pair.Contract);
+    /// <summary>All of them, by name.</summary>
+    public static IReadOnlyDictionary<string, BuiltInRouter> All { get; } =
+        Published().Concat(BySteps()).Concat(ByCapacity()).Concat(Soft()).ToDictionary(router => router.Name);
 
     /// <summary>The gates that <see cref="PublishedGates"/> gives, as it names them.</summary>
-    private static IEnumerable<(string Name, RouterContract Contract)> Published()
+    private static IEnumerable<BuiltInRouter> Published()
     {
         yield return Gate("Dense", PublishedGates.Dense);
         yield return Gate("Hierarchical", (d, e) => PublishedGates.Hierarchical(d, e, groups: 2), Even);
@@ -55,7 +55,7 @@ internal static class BuiltInRouters
     }
 
     /// <summary>The options of each step.</summary>
-    private static IEnumerable<(string Name, RouterContract Contract)> BySteps()
+    private static IEnumerable<BuiltInRouter> BySteps()
     {
         foreach (var score in Scores)
         {
@@ -97,7 +97,7 @@ internal static class BuiltInRouters
     }
 
     /// <summary>The options of capacity, tight enough to drop.</summary>
-    private static IEnumerable<(string Name, RouterContract Contract)> ByCapacity()
+    private static IEnumerable<BuiltInRouter> ByCapacity()
     {
         foreach (var overflow in Enum.GetValues<Overflow>())
         {
@@ -107,8 +107,8 @@ internal static class BuiltInRouters
                 {
                     yield return Limited($"{overflow} by {scope}, {rounding}", new CapacityOptions
                     {
-                        Factor = 0.6,
-                        EvaluationFactor = 0.7,
+                        Factor = 1,
+                        EvaluationFactor = 0.6,
                         Overflow = overflow,
                         Scope = scope,
                         Rounding = rounding,
@@ -130,24 +130,24 @@ internal static class BuiltInRouters
         yield return Gate("Capacity, weight on input", (d, e) => Options(d, e) with { WeightTarget = WeightTarget.Input, Capacity = tight with { Overflow = Overflow.Position } });
     }
 
-    private static IEnumerable<(string Name, RouterContract Contract)> Soft()
+    private static IEnumerable<BuiltInRouter> Soft()
     {
         foreach (var normalization in Enum.GetValues<SlotNormalization>())
         {
             foreach (var slots in new[] { 1, 3 })
             {
-                yield return ($"Soft, {normalization}, {slots} slots", new RouterContract(
+                yield return new BuiltInRouter($"Soft, {normalization}, {slots} slots", null, new RouterContract(
                     c => new SoftRouter(new() { InputWidth = c.InputWidth, ExpertCount = c.ExpertCount, SlotsPerExpert = slots, Normalization = normalization }, c.Generator, CPU, c.Type),
                     BySequence));
             }
         }
     }
 
-    private static (string Name, RouterContract Contract) Limited(string name, CapacityOptions capacity) =>
+    private static BuiltInRouter Limited(string name, CapacityOptions capacity) =>
         Gate(name, (d, e) => Options(d, e) with { Capacity = capacity }, capacity.Scope == TokenScope.Sequence ? BySequence : Any);
 
-    private static (string Name, RouterContract Contract) Gate(string name, Func<long, int, GatingOptions> options, RouterContractOptions? contract = null) =>
-        (name, new RouterContract(c => Filled(new GatingNetwork(options(c.InputWidth, c.ExpertCount), c.Generator, CPU, c.Type), c.Generator), contract));
+    private static BuiltInRouter Gate(string name, Func<long, int, GatingOptions> options, RouterContractOptions? contract = null) =>
+        new(name, options(6, 8), new RouterContract(c => Filled(new GatingNetwork(options(c.InputWidth, c.ExpertCount), c.Generator, CPU, c.Type), c.Generator), contract));
 
     private static GatingOptions Options(long inputWidth, int expertCount) => new() { InputWidth = inputWidth, ExpertCount = expertCount, TopK = Two(expertCount) };
 

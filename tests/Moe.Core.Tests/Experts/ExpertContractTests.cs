@@ -1,3 +1,4 @@
+using Moe.Testing;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -26,6 +27,22 @@ public sealed class ExpertContractTests
     };
 
     public static TheoryData<string> Names() => [.. Experts.Keys];
+
+    public static TheoryData<string, ExpertLaw> NamesAndLaws()
+    {
+        var cases = new TheoryData<string, ExpertLaw>();
+        foreach (var name in Experts.Keys)
+        {
+            // A stack joins a layer as a whole.
+            foreach (var law in ExpertContract.Laws.Where(law => name != "slice of a stack" || law != ExpertLaw.WorksInLayer))
+                cases.Add(name, law);
+        }
+        return cases;
+    }
+
+    [Theory]
+    [MemberData(nameof(NamesAndLaws))]
+    public void It_obeys_the_public_contract(string name, ExpertLaw law) => new ExpertContract(Experts[name], ScalarType.Float64).Verify(law);
 
     [Theory]
     [MemberData(nameof(Names))]

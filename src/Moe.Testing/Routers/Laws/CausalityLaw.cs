@@ -33,7 +33,7 @@ internal static class CausalityLaw
         (DecisionInNumbers Decision, double[][] Answers) Ask(TokenBatch batch, bool training)
         {
             using var routed = trial.Answer(layer, batch, training);
-            return (DecisionInNumbers.From(routed.Routing), [.. DecisionInNumbers.Read(routed.Output).Chunk((int)trial.Options.InputWidth)]);
+            return (DecisionInNumbers.From(routed.Routing), [.. HostValues.Of(routed.Output).Chunk((int)trial.Options.InputWidth)]);
         }
     }
 

@@ -1,34 +1,31 @@
-using Moe.Core;
-
 namespace Moe.Testing;
 
 /// <summary>What must hold in every decision.</summary>
 internal static class DecisionLaws
 {
     /// <summary>Looks at decisions about two sequences, in both modes, with and without padding.</summary>
-    public static Action<RouterTrial> Everywhere(Action<RouterTrial, RoutingDecision> law) => trial =>
+    public static Action<RouterTrial> Everywhere(Action<RouterTrial, DecisionInNumbers> law) => trial =>
     {
         var router = trial.NewRouter();
         var batch = trial.Batch(2, 4);
         foreach (var tokens in new[] { batch, batch.WithMask(true, false, true, true, true, true, false, false) })
         {
-            law(trial, trial.Route(router, tokens, training: false));
-            law(trial, trial.Route(router, tokens, training: true));
+            law(trial, trial.Numbers(router, tokens, training: false));
+            law(trial, trial.Numbers(router, tokens, training: true));
         }
     };
 
-    public static void All(RouterTrial trial, RoutingDecision decision)
+    public static void All(RouterTrial trial, DecisionInNumbers numbers)
     {
-        DistinctExperts(trial, decision);
-        FiniteWeights(trial, decision);
-        ConsistentCounts(trial, decision);
-        FiniteScores(trial, decision);
-        SlotsAreMeans(trial, decision);
+        DistinctExperts(trial, numbers);
+        FiniteWeights(trial, numbers);
+        ConsistentCounts(trial, numbers);
+        FiniteScores(trial, numbers);
+        SlotsAreMeans(trial, numbers);
     }
 
-    public static void DistinctExperts(RouterTrial trial, RoutingDecision decision)
+    public static void DistinctExperts(RouterTrial trial, DecisionInNumbers numbers)
     {
-        var numbers = DecisionInNumbers.From(decision);
         trial.Require(
             numbers.Indices.All(index => index >= 0 && index < numbers.Experts), $"the indices go from {numbers.Indices.Min()} to {numbers.Indices.Max()}");
         for (var token = 0; token < numbers.Tokens; token++)
@@ -38,10 +35,9 @@ internal static class DecisionLaws
         }
     }
 
-    public static void FiniteWeights(RouterTrial trial, RoutingDecision decision)
+    public static void FiniteWeights(RouterTrial trial, DecisionInNumbers numbers)
     {
-        var numbers = DecisionInNumbers.From(decision);
-        trial.Require(decision.Weights.dtype == trial.Type, $"the weights are of type {decision.Weights.dtype}");
+        trial.Require(numbers.Decision.Weights.dtype == trial.Type, $"the weights are of type {numbers.Decision.Weights.dtype}");
         trial.Require(numbers.Weights.Length == numbers.Indices.Length, $"there are {numbers.Weights.Length} weights for {numbers.Indices.Length} choices");
         for (var at = 0; at < numbers.Weights.Length; at++)
         {
@@ -51,13 +47,13 @@ internal static class DecisionLaws
         }
     }
 
-    public static void ConsistentCounts(RouterTrial trial, RoutingDecision decision)
+    public static void ConsistentCounts(RouterTrial trial, DecisionInNumbers numbers)
     {
-        var numbers = DecisionInNumbers.From(decision);
+        var decision = numbers.Decision;
         var real = numbers.Chosen.Select((_, at) => numbers.Real[at / numbers.Choices]).ToArray();
         var kept = Recount(numbers, numbers.Kept);
         var assigned = Recount(numbers, [.. numbers.Chosen.Select((chosen, at) => chosen && real[at])]);
-        var counts = DecisionInNumbers.Read(decision.Counts).Select(count => (long)count).ToArray();
+        var counts = HostValues.Of(decision.Counts).Select(count => (long)count).ToArray();
 
         trial.Require(kept.SequenceEqual(numbers.Load), $"Load is {DecisionInNumbers.List(numbers.Load)}, a recount of what is kept gives {DecisionInNumbers.List(kept)}");
         trial.Require(kept.SequenceEqual(counts), $"Counts is {DecisionInNumbers.List(counts)}, a recount of what is kept gives {DecisionInNumbers.List(kept)}");
@@ -75,9 +71,9 @@ internal static class DecisionLaws
         trial.Require(places is null || numbers.Load.Max() <= places, $"an expert has {numbers.Load.Max()} tokens in {places} places");
     }
 
-    public static void FiniteScores(RouterTrial trial, RoutingDecision decision)
+    public static void FiniteScores(RouterTrial trial, DecisionInNumbers numbers)
     {
-        var numbers = DecisionInNumbers.From(decision);
+        var decision = numbers.Decision;
         trial.Require(decision.Scores.dtype == trial.Type && decision.Logits.dtype == trial.Type, $"scores and logits are of types {decision.Scores.dtype} and {decision.Logits.dtype}");
         trial.Require(numbers.Logits.All(double.IsFinite), "a logit is not finite");
         foreach (var (row, token) in numbers.Scores.Chunk(numbers.Experts).Select((row, token) => (row, token)))
@@ -88,8 +84,9 @@ internal static class DecisionLaws
         }
     }
 
-    public static void SlotsAreMeans(RouterTrial trial, RoutingDecision decision)
+    public static void SlotsAreMeans(RouterTrial trial, DecisionInNumbers numbers)
     {
+        var decision = numbers.Decision;
         if (decision.Slots is not { } slots)
             return;
         var (sequences, length, all) = (slots.Dispatch.size(0), slots.Dispatch.size(1), slots.Dispatch.size(2));
@@ -98,15 +95,15 @@ internal static class DecisionLaws
             $"the slots are of shape [{sequences}, {length}, {all}]");
         trial.Require(slots.Dispatch.dtype == trial.Type && slots.Combine.dtype == trial.Type, $"the slots are of types {slots.Dispatch.dtype} and {slots.Combine.dtype}");
 
-        var real = DecisionInNumbers.From(decision).Real;
-        var byToken = DecisionInNumbers.Read(slots.Combine.sum(dim: 2));
-        var used = DecisionInNumbers.Read(slots.Dispatch.abs().sum(dim: 2));
+        var real = numbers.Real;
+        var byToken = HostValues.Of(slots.Combine.sum(dim: 2));
+        var used = HostValues.Of(slots.Dispatch.abs().sum(dim: 2));
         for (var token = 0; token < real.Length; token++)
         {
             trial.Require(DecisionInNumbers.Same(byToken[token], real[token] ? 1 : 0, trial.Tolerance), $"the weights of slots in token {token} sum to {byToken[token]}");
             trial.Require(real[token] || used[token] == 0, $"padding, token {token}, is in slots with weights that sum to {used[token]}");
         }
-        foreach (var (sum, slot) in DecisionInNumbers.Read(slots.Dispatch.sum(dim: 1)).Select((sum, slot) => (sum, slot)))
+        foreach (var (sum, slot) in HostValues.Of(slots.Dispatch.sum(dim: 1)).Select((sum, slot) => (sum, slot)))
         {
             var anyReal = real.Skip((int)(slot / all * length)).Take((int)length).Any(token => token);
             trial.Require(DecisionInNumbers.Same(sum, anyReal ? 1 : 0, trial.Tolerance), $"the weights of tokens in slot {slot % all} of sequence {slot / all} sum to {sum}");

@@ -24,8 +24,8 @@ internal static class EdgeLaws
         var router = trial.NewRouter();
         foreach (var batch in new[] { trial.Batch(), trial.Batch(1), trial.Batch(1, 1) })
         {
-            DecisionLaws.All(trial, trial.Route(router, batch, training: false));
-            DecisionLaws.All(trial, trial.Route(router, batch, training: true));
+            DecisionLaws.All(trial, trial.Numbers(router, batch, training: false));
+            DecisionLaws.All(trial, trial.Numbers(router, batch, training: true));
         }
     }
 
@@ -71,7 +71,7 @@ internal static class EdgeLaws
         foreach (var training in new[] { false, true })
         {
             var before = trial.Numbers(router, batch, training);
-            foreach (var value in new[] { double.NaN, double.PositiveInfinity, double.NegativeInfinity })
+            foreach (var value in new[] { double.NaN, double.PositiveInfinity })
             {
                 var tokens = batch.Tokens.clone();
                 tokens.narrow(0, 0, 1).narrow(1, 2, 1).narrow(2, 0, 1).fill_(value);
@@ -90,10 +90,11 @@ internal static class EdgeLaws
         foreach (var training in new[] { false, true })
         {
             using var decision = trial.Route(router, batch, training);
-            DecisionLaws.All(trial, decision);
+            var numbers = DecisionInNumbers.From(decision);
+            DecisionLaws.All(trial, numbers);
             trial.SendBack(router, decision.Weights);
             trial.RequireFiniteGradients(router, "the weights");
-            RandomnessLaws.RequireSame(trial, DecisionInNumbers.From(decision), trial.Numbers(router, batch, training), "routed again");
+            RandomnessLaws.RequireSame(trial, numbers, trial.Numbers(router, batch, training), "routed again");
         }
     }
 }

@@ -23,7 +23,7 @@ internal static class GradientLaws
         {
             trial.RequireFiniteGradients(router, of);
             foreach (var (name, parameter) in parameters.Where(pair => pair.parameter.requires_grad && !trial.Options.WithoutGradient.ContainsKey(pair.name)))
-                trial.Require(parameter.grad is { } gradient && DecisionInNumbers.Read(gradient).Any(value => value != 0), $"no gradient of {of} arrives at {name}");
+                trial.Require(parameter.grad is { } gradient && HostValues.Of(gradient).Any(value => value != 0), $"no gradient of {of} arrives at {name}");
         }
     }
 }

@@ -19,7 +19,7 @@ internal static class RandomnessLaws
         var again = DecisionInNumbers.From(router.Route(batch.Tokens, batch.Context));
         RequireSame(trial, first, again, "routed again");
 
-        IEnumerable<double> States() => [.. DecisionInNumbers.Read(router.Generator!.get_state()), .. DecisionInNumbers.Read(get_rng_state())];
+        IEnumerable<double> States() => [.. HostValues.Of(router.Generator!.get_state()), .. HostValues.Of(get_rng_state())];
     }
 
     public static void ReproducibleTraining(RouterTrial trial)
@@ -54,15 +54,35 @@ internal static class RandomnessLaws
             return DecisionInNumbers.From(router.Route(batch.Tokens, batch.Context));
         }
 
+        // Threads that begin together, rather than tasks that may as well run one after the other.
         static DecisionInNumbers[] OnThreads(Func<int, DecisionInNumbers> route)
         {
             var results = new DecisionInNumbers[count];
-            Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = count }, index =>
+            var failures = new Exception?[count];
+            using var start = new Barrier(count);
+            var threads = Enumerable.Range(0, count).Select(index => new Thread(() => failures[index] = Failure(index))).ToArray();
+            foreach (var thread in threads)
+                thread.Start();
+            foreach (var thread in threads)
+                thread.Join();
+            return failures.OfType<Exception>().FirstOrDefault() is { } failure
+                ? throw new InvalidOperationException($"On one of several threads, {Trial.Describe(failure)}", failure)
+                : results;
+
+            Exception? Failure(int index)
             {
                 using var scope = NewDisposeScope();
-                results[index] = route(index);
-            });
-            return results;
+                start.SignalAndWait();
+                try
+                {
+                    results[index] = route(index);
+                    return null;
+                }
+                catch (Exception exception) when (exception is not OutOfMemoryException)
+                {
+                    return exception;
+                }
+            }
         }
     }
 
