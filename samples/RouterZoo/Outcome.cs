@@ -8,6 +8,7 @@ internal sealed class Outcome(string name)
 {
     private readonly List<TrainingResult> _trainings = [];
     private double? _rows;
+    private int _experts;
 
     public string Name { get; } = name;
 
@@ -29,7 +30,7 @@ internal sealed class Outcome(string name)
     public double Dropped => Each(result => result.Epochs[^1].Routing.Values.Single().DroppedShare).Average();
 
     /// <summary>Rows that experts compute for a token, on average: what its answer costs.</summary>
-    public double RowsPerToken => _rows ?? Each(result => (double)Test(result).Load.Sum() / Test(result).Tokens).Average();
+    public double RowsPerToken => _rows ?? Each(result => (double)Test(result).Load.Take(_experts).Sum() / Test(result).Tokens).Average();
 
     public double TokensPerSecond => Each(result => result.Epochs.Average(epoch => epoch.TokensPerSecond)).Average();
 
@@ -38,7 +39,8 @@ internal sealed class Outcome(string name)
         _trainings.Add(result);
         IsCausal = router.IsCausal;
 
-        // Its experts compute slots, not tokens.
+        // Null experts compute nothing, and those of a Soft MoE compute slots, not tokens.
+        _experts = router.ExpertCount - router.NullExpertCount;
         if (router is SoftRouter soft)
             _rows = (double)soft.ExpertCount * soft.Options.SlotsPerExpert / PatchModel.Patches;
     }

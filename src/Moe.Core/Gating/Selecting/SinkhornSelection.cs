@@ -20,31 +20,35 @@ public sealed record SinkhornSelection : SelectionRule
     public override Selected Choose(SelectionInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        return new Selected(Best(input.Input.Training ? LogPlan(input.Logits.detach(), input.Input.Mask) : input.Keys, input.TopK));
+        return new Selected(Best(input.Input.Training ? Plan(input.Logits.detach(), input.Input.Mask) : input.Keys, input.TopK));
     }
 
     internal override void Check(OptionFailures failures, GatingOptions options) => failures
         .Require(Iterations >= 1, $"Selection.Iterations ({Iterations}) must be at least 1.")
         .Require(!options.SelectionBias, $"SelectionBias ({options.SelectionBias}) has no place beside a balanced plan.");
 
-    /// <summary>The logarithm of the plan, [T, E]: every row of a real token sums to about 1/T, every column to 1/E.</summary>
-    internal Tensor LogPlan(Tensor logits, Tensor? mask)
+    /// <summary>The plan, [T, E], Float64: every row of a real token sums to about 1/T, every column to 1/E.</summary>
+    internal Tensor Plan(Tensor logits, Tensor? mask)
     {
-        // In logarithms: exp(z) overflows, and an expert that all tokens think little of would be rounded out of the plan.
-        var tokens = mask is null ? full([], logits.size(0), dtype: logits.dtype, device: logits.device) : mask.sum().to(logits.dtype).clamp_min(1);
-        var padding = mask?.bitwise_not().unsqueeze(-1);
-        var (perRow, perColumn) = (-tokens.log(), -Math.Log(logits.size(1)));
-        var columns = zeros(1, logits.size(1), dtype: logits.dtype, device: logits.device);
+        // Scaling a row changes nothing in the end: the largest entry of each is 1, so that nothing overflows. In Float64 an expert that all tokens rate
+        // hundreds below their best is still part of the plan; that is what balancing is for.
+        var wide = logits.to(ScalarType.Float64);
+        var cost = (wide - wide.amax([1], keepdim: true)).exp();
+        if (mask is not null)
+            cost *= mask.unsqueeze(-1);
+        var tokens = mask is null ? full([], logits.size(0), dtype: cost.dtype, device: cost.device) : mask.sum().to(cost.dtype).clamp_min(1);
+        var columns = ones(logits.size(1), dtype: cost.dtype, device: cost.device);
         var rows = columns;
         for (var round = 0; round < Iterations; round++)
         {
             using var scope = NewDisposeScope();
-            var nextRows = perRow - (logits + columns).logsumexp(1, keepdim: true);
-            if (padding is not null)
-                nextRows = nextRows.masked_fill(padding, -1e30);
-            var nextColumns = perColumn - (logits + nextRows).logsumexp(0, keepdim: true);
+            var nextRows = Inverse(cost.matmul(columns)) / tokens;
+            var nextColumns = Inverse(nextRows.unsqueeze(0).matmul(cost).squeeze(0)) / logits.size(1);
             (rows, columns) = scope.MoveToOuter(nextRows, nextColumns);
         }
-        return logits + rows + columns;
+        return cost * rows.unsqueeze(-1) * columns;
     }
+
+    /// <summary>1 / x; what sums to 0, as padding does, stays 0 whatever it is multiplied with.</summary>
+    private static Tensor Inverse(Tensor sums) => sums.clamp_min(1e-300).reciprocal();
 }
