@@ -1,7 +1,6 @@
 using Moe.Terminal;
 using Moe.Training;
 using QuickStart;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace RouterZoo;

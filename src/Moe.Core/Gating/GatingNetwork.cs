@@ -215,12 +215,12 @@ public sealed class GatingNetwork : Router
         if (selection.Input.Forced is not { } forced)
         {
             var selected = Options.Selection.Choose(selection);
-            if (Options.Selection.IsBuiltIn)
-                return (selected.Indices, selected.Chosen, (Options.Selection as TableSelection)?.CountInvalid(selection.Input), null);
+            if (Options.Selection.IsTrusted)
+                return (selected.Indices, selected.Chosen, null, null);
 
             // Brought into range for what is done with it here; what is out of range is refused when it has been counted.
             var within = selected.Indices.clamp(0, ExpertCount - 1);
-            return (within, selected.Chosen, null, within.ne(selected.Indices).sum());
+            return (within, selected.Chosen, (Options.Selection as TableSelection)?.CountInvalid(selection.Input), within.ne(selected.Indices).sum());
         }
 
         // The complement of an expert says that it was considered, but not taken.

@@ -101,6 +101,8 @@ public abstract class Router : nn.Module<Tensor, RoutingDecision>
         if (TokenDevice is { } device)
             TensorGuard.SameDevice(input, device, nameof(input), "the gate");
         context.Check(input, ExpertCount);
+        if (!IsTrusted)
+            Capacity?.Validate(nameof(Capacity));
 
         using var scope = NewDisposeScope();
         // Copied: the decision must not change when the caller uses the mask's memory again.

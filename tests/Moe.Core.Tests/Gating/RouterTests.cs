@@ -12,7 +12,7 @@ public sealed class RouterTests
     public void A_router_that_names_experts_that_are_not_there_is_refused(long expert, bool crowded)
     {
         using var scope = NewDisposeScope();
-        using var router = new Proposing(indices: zeros(3, 2, dtype: ScalarType.Int64).index_fill(1, tensor(new[] { 1L }), expert), crowded);
+        using var router = new Proposing(indices: zeros(3, 2, dtype: ScalarType.Int64).index_fill(1, tensor(new[] { 1L }), expert), crowded ? Crowded : null);
         var x = Make.Normal(1, 3, 4);
 
         router.Invoking(r => r.Route(x)).Should().Throw<InvalidOperationException>()
@@ -25,7 +25,7 @@ public sealed class RouterTests
     public void What_is_not_meant_may_name_anything()
     {
         using var scope = NewDisposeScope();
-        using var router = new Proposing(tensor(new long[] { 0, 1, 1, 2, 0, 0 }).reshape(3, 2), crowded: true) { Chosen = Make.Mask(1, 1, 1, 0, 0, 0).reshape(3, 2) };
+        using var router = new Proposing(tensor(new long[] { 0, 1, 1, 2, 0, 0 }).reshape(3, 2), Crowded) { Chosen = Make.Mask(1, 1, 1, 0, 0, 0).reshape(3, 2) };
 
         router.Route(Make.Normal(1, 3, 4)).Assigned.Should().Equal(1, 2, 0, 0);
     }
@@ -43,6 +43,29 @@ public sealed class RouterTests
     }
 
     [Fact]
+    public void A_table_that_names_experts_that_are_not_there_is_refused()
+    {
+        using var scope = NewDisposeScope();
+        using var gate = new GatingNetwork(Make.Options(topK: 1) with { Selection = new TableSelection { VocabularySize = 3 } }, dtype: ScalarType.Float64);
+        using (no_grad())
+            gate.Table!.copy_(tensor(new long[] { 0, 4, 2 }).reshape(3, 1));
+        var ids = tensor(new long[] { 0, 1, 2, 1 });
+
+        gate.Invoking(g => g.Route(Make.Normal(1, 4, 4), new RoutingContext { TokenIds = ids })).Should().Throw<InvalidOperationException>()
+            .WithMessage("GatingNetwork must choose among the experts 0 to 3, but 2 of 4 × 1 choices (tokens × K) are none of them.");
+    }
+
+    [Fact]
+    public void A_capacity_of_a_users_own_router_is_validated()
+    {
+        using var scope = NewDisposeScope();
+        using var router = new Proposing(zeros(3, 2, dtype: ScalarType.Int64), new CapacityOptions { Factor = double.NaN, MultipleOf = 0 });
+
+        router.Invoking(r => r.Route(Make.Normal(1, 3, 4))).Should().Throw<ArgumentException>()
+            .WithMessage("CapacityOptions is not valid: Capacity.Factor (NaN) must be finite, or null. Capacity.MultipleOf (0) must be at least 1.*");
+    }
+
+    [Fact]
     public void A_rule_of_a_users_own_chooses()
     {
         using var scope = NewDisposeScope();
@@ -51,12 +74,14 @@ public sealed class RouterTests
         gate.Route(Make.Normal(1, 5, 4)).Load.Should().Equal(0, 0, 5, 0);
     }
 
+    private static readonly CapacityOptions Crowded = new() { Factor = 1, Overflow = Overflow.Probability };
+
     private sealed record Always(long Expert) : SelectionRule
     {
         public override Selected Choose(SelectionInput input) => new(full([input.Keys.size(0), 1], Expert, dtype: ScalarType.Int64));
     }
 
-    private sealed class Proposing(Tensor indices, bool crowded) : Router(nameof(Proposing), 4, 4)
+    private sealed class Proposing(Tensor indices, CapacityOptions? capacity) : Router(nameof(Proposing), 4, 4)
     {
         public Tensor Indices { get; set; } = indices;
 
@@ -64,7 +89,7 @@ public sealed class RouterTests
 
         public override bool IsCausal => true;
 
-        public override CapacityOptions? Capacity => crowded ? new() { Factor = 1, Overflow = Overflow.Probability } : null;
+        public override CapacityOptions? Capacity => capacity;
 
         protected internal override RoutingProposal Propose(RouterInput input) => new()
         {

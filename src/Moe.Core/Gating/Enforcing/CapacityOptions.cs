@@ -57,6 +57,13 @@ public sealed record CapacityOptions
         || Overflow == Overflow.Position
         || (Overflow == Overflow.ChoiceThenPosition && topK == 1);
 
+    internal void Validate(string parameterName)
+    {
+        var failures = new OptionFailures(nameof(CapacityOptions));
+        Check(failures);
+        failures.ThrowIfAny(parameterName);
+    }
+
     internal void Check(OptionFailures failures) => failures
         .Require(Factor is not { } f || double.IsFinite(f), $"Capacity.Factor ({Factor}) must be finite, or null.")
         .Require(EvaluationFactor is not { } e || double.IsFinite(e), $"Capacity.EvaluationFactor ({EvaluationFactor}) must be finite, or null.")

@@ -41,9 +41,7 @@ public sealed record LearnedNoise : RoutingNoise
         var deviation = nn.functional.softplus(nn.functional.linear(tokens, GatingNetwork.In(gate.NoiseWeight!, tokens.dtype)));
         if (Floor > 0)
             deviation += Floor;
-        if (gate.NoiseScale != 1)
-            deviation *= gate.NoiseScale;
-        return (gate.Draws.Normal(logits) * deviation, deviation);
+        return (gate.Draws.Normal(logits) * deviation * gate.NoiseScale, deviation * gate.NoiseScale);
     }
 }
 

@@ -21,8 +21,8 @@ public abstract record SelectionRule
     /// <summary>Whether weights that are to be normalised are normalised over what was chosen, rather than over all that was considered.</summary>
     public virtual bool NormalizesOverChosen => true;
 
-    /// <summary>Whether the rule is of this library, and known to choose among the experts that there are.</summary>
-    internal bool IsBuiltIn => GetType().Assembly == typeof(SelectionRule).Assembly;
+    /// <summary>Whether the rule is known to choose among the experts that there are; all others are checked.</summary>
+    internal virtual bool IsTrusted => GetType().Assembly == typeof(SelectionRule).Assembly;
 
     /// <summary>Chooses.</summary>
     /// <param name="input">What to choose by.</param>

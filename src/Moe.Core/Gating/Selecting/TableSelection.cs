@@ -16,6 +16,9 @@ public sealed record TableSelection : SelectionRule
     /// <value>Required. Range: at least 1.</value>
     public required long VocabularySize { get; init; }
 
+    /// <summary>A table may have been loaded, from anywhere.</summary>
+    internal override bool IsTrusted => false;
+
     /// <inheritdoc/>
     public override Selected Choose(SelectionInput input)
     {
