@@ -6,8 +6,8 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
 using Moe.Training;
-using RouterZoo;
 using QuickStart;
+using RouterZoo;
 using Spectre.Console;
 
 const int Ok = 0, Failed = 1, BadUsage = 2, Interrupted = 130;
