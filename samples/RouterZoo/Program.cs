@@ -28,9 +28,10 @@ static int Run(int epochs, int seeds, string[] only, string output)
         return Fail(BadUsage, [$"--epochs ({epochs}) must lie between 1 and 1000."]);
     if (seeds is < 1 or > 100)
         return Fail(BadUsage, [$"--seeds ({seeds}) must lie between 1 and 100."]);
-    var animals = Zoo.Animals.Where(animal => only.Length == 0 || only.Any(part => animal.Name.Contains(part, StringComparison.OrdinalIgnoreCase))).ToArray();
-    if (animals.Length == 0)
-        return Fail(BadUsage, [$"--only ({string.Join(", ", only)}) must name one of {string.Join(", ", Zoo.Animals.Select(animal => animal.Name))}."]);
+    var unknown = only.Where(part => !Zoo.Animals.Any(animal => IsMeant(animal, part))).ToArray();
+    if (unknown.Length > 0)
+        return Fail(BadUsage, [$"--only ({string.Join("; ", unknown)}) must be parts of these names: {string.Join("; ", Zoo.Animals.Select(animal => animal.Name))}."]);
+    var animals = Zoo.Animals.Where(animal => only.Length == 0 || only.Any(part => IsMeant(animal, part))).ToArray();
 
     using var cancellation = new CancellationTokenSource();
     ConsoleCancelEventHandler stop = (_, pressed) =>
@@ -63,6 +64,8 @@ static int Run(int epochs, int seeds, string[] only, string output)
         Console.CancelKeyPress -= stop;
     }
 }
+
+static bool IsMeant(Animal animal, string part) => animal.Name.Contains(part, StringComparison.OrdinalIgnoreCase);
 
 static int Fail(int code, IEnumerable<string> messages)
 {
