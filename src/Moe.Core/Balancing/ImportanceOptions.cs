@@ -4,7 +4,7 @@ namespace Moe.Core;
 /// <remarks>Immutable data with value equality; validated when a loss is built from it.</remarks>
 public sealed record ImportanceOptions
 {
-    /// <summary>FastMoE, davidmrau/mixture-of-experts and Tutel: weights, unbiased variance.</summary>
+    /// <summary>FastMoE and davidmrau/mixture-of-experts: weights, unbiased variance. Tutel too has the unbiased variance, but of <see cref="ImportanceSource.CleanScores"/>.</summary>
     public static ImportanceOptions FastMoe { get; } = new() { Unbiased = true };
 
     /// <summary>V-MoE (Riquelme et al. 2021, appendix A.2): the softmax without noise, population variance.</summary>

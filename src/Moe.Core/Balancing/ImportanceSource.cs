@@ -9,6 +9,6 @@ public enum ImportanceSource
     /// <summary>The scores of all experts, noise and temperature included.</summary>
     Scores,
 
-    /// <summary>The softmax of the raw logits, without noise and temperature (V-MoE, Riquelme et al. 2021, eq. 8).</summary>
+    /// <summary>The softmax of the raw logits, without noise and temperature (V-MoE, Riquelme et al. 2021, eq. 8; Tutel).</summary>
     CleanScores,
 }

@@ -67,7 +67,7 @@ public sealed record GatingOptions
     /// <value>The default is <see cref="SoftmaxOrder.AfterSelection"/>. The two agree for dense routing.</value>
     public SoftmaxOrder Softmax { get; init; } = SoftmaxOrder.AfterSelection;
 
-    /// <summary>Weigh: whether the chosen scores are divided by their norm. Has no effect after <see cref="SoftmaxOrder.AfterSelection"/>, which normalises anyway.</summary>
+    /// <summary>Weigh: whether the chosen scores are divided by their norm. Has no effect on a softmax taken after selection, which sums to 1 anyway.</summary>
     /// <value>The default is false.</value>
     public bool Renormalize { get; init; }
 

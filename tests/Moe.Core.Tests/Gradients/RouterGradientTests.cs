@@ -41,6 +41,7 @@ public sealed class RouterGradientTests
         ["selection bias"] = PublishedGates.DeepSeekV3(3, 4, 2, scalingFactor: 2.5),
         ["capacity"] = Plain with { Capacity = Tight },
         ["capacity, weights of the kept renormalised"] = Before with { Capacity = Tight with { RenormalizeKept = true, Overflow = Overflow.Position } },
+        ["hash"] = PublishedGates.Hash(3, 4, vocabularySize: Tokens, topK: 2),
         ["SparseMixer in evaluation"] = Plain with { Selection = new SparseMixerSelection { Jitter = 1 } },
     };
 
@@ -106,6 +107,7 @@ public sealed class RouterGradientTests
         using var owned = gate;
         gate.train(training);
         var x = Make.Normal(2, Tokens, 3).requires_grad_();
+        var context = new RoutingContext { TokenIds = arange(Tokens, dtype: ScalarType.Int64) };
 
         GradCheck.Verify(
             () =>
@@ -125,7 +127,7 @@ public sealed class RouterGradientTests
         {
             using var generator = new Generator(7);
             gate.Generator = generator;
-            return gate.Route(x);
+            return gate.Route(x, context);
         }
     }
 
