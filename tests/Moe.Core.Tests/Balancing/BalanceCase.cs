@@ -26,6 +26,9 @@ internal sealed class BalanceCase
 
     public string ModelType => Config.GetProperty("model_type").GetString()!;
 
+    /// <summary>Whether the noise of a gate was drawn: only while training, and only where the gate is said to be noisy at all.</summary>
+    public bool IsNoisy => Config.GetProperty("training").GetBoolean() && (!Config.TryGetProperty("noisy_gating", out var noisy) || noisy.GetBoolean());
+
     public int TopK => Config.TryGetProperty("num_experts_per_tok", out var topK) ? topK.GetInt32() : 1;
 
     /// <summary>Of a block that drops first choices, places in each sequence.</summary>
@@ -40,7 +43,7 @@ internal sealed class BalanceCase
             .Where(folder => File.Exists(Path.Combine(folder, "io.safetensors"))).Select(folder => new BalanceCase(folder)).Where(condition);
     }
 
-    /// <summary>A noisy gate with the published weights, which stand as x · w there, and the noise that was drawn.</summary>
+    /// <summary>A noisy gate with the published weights, which stand as x · w there, and the noise that was drawn; in evaluation mode where none was.</summary>
     public GatingNetwork NoisyGate(string width, string experts, string topK)
     {
         var gate = new GatingNetwork(new()
@@ -58,6 +61,7 @@ internal sealed class BalanceCase
         gate.Weight.copy_(weights["w_gate"].t());
         gate.NoiseWeight!.copy_(weights["w_noise"].t());
         gate.Draws.Recorded = (_, _) => Numbers["noise"];
+        gate.train(IsNoisy);
         return gate;
     }
 
