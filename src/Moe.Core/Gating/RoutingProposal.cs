@@ -12,7 +12,7 @@ public sealed class RoutingProposal
     /// <summary>How well each expert suits each token, [T, E], 0 or more, with gradients.</summary>
     public required Tensor Scores { get; init; }
 
-    /// <summary>Experts, [T, K], Int64, 0 … E-1; those that are <see cref="Chosen"/> occur once in a row.</summary>
+    /// <summary>Experts, [T, K], Int64, 0 … E-1, best first unless K = E; those that are <see cref="Chosen"/> occur once in a row.</summary>
     public required Tensor Indices { get; init; }
 
     /// <summary>Their weights, [T, K], with gradients; what is not kept is set to 0 later.</summary>

@@ -89,9 +89,10 @@ internal static class Capacity
         var all = torch.arange(tokens * choices, dtype: ScalarType.Int64, device: made.device);
         return router.Capacity!.Overflow switch
         {
-            Overflow.ChoiceThenPosition => all.reshape(tokens, choices).t().reshape(-1),
+            Overflow.ChoiceThenPosition => Ranked(all.reshape(tokens, choices), proposal, made, router.ExpertCount).reshape(-1),
             Overflow.Probability => Descending(proposal.Scores.detach().gather(1, made.clamp_max(router.ExpertCount - 1)).reshape(-1)),
-            Overflow.BatchPrioritized => all.reshape(tokens, choices).t().gather(1, Descending(proposal.Scores.detach().amax([1])).unsqueeze(0).expand(choices, tokens)).reshape(-1),
+            Overflow.BatchPrioritized => Ranked(all.reshape(tokens, choices), proposal, made, router.ExpertCount)
+                .gather(1, Descending(proposal.Scores.detach().amax([1])).unsqueeze(0).expand(choices, tokens)).reshape(-1),
             Overflow.Random when router.training => Descending(router.Draws.Uniform(proposal.Weights.detach().reshape(-1))),
             _ => all,
         };
@@ -104,6 +105,15 @@ internal static class Capacity
         var flat = experts.reshape(-1);
         return torch.zeros(expertCount + 1, dtype: ScalarType.Int64, device: experts.device)
             .scatter_add_(0, flat, torch.ones_like(flat));
+    }
+
+    /// <summary>Assignments [T, K] as first choices, second ones and so on, [K, T]. Choices stand best first, unless all experts are chosen: then scores say which comes first.</summary>
+    private static Tensor Ranked(Tensor all, RoutingProposal proposal, Tensor made, int expertCount)
+    {
+        if (made.size(1) < expertCount)
+            return all.t();
+        var scores = proposal.Scores.detach().gather(1, made.clamp_max(expertCount - 1)).masked_fill(made.eq(expertCount), double.NegativeInfinity);
+        return all.gather(1, scores.sort(1, descending: true, stable: true).Indices).t();
     }
 
     private static double? Factor(CapacityOptions options, bool training) => training ? options.Factor : options.EvaluationFactor;

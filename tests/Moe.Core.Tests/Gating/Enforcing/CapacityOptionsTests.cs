@@ -235,11 +235,14 @@ public sealed class CapacityOptionsTests
         var all = tokens.SelectMany(t => Enumerable.Range(0, c.TopK).Select(k => (Token: t, Choice: k)));
         return c.Options.Overflow switch
         {
-            Overflow.ChoiceThenPosition => all.OrderBy(a => a.Choice),
+            Overflow.ChoiceThenPosition => all.OrderBy(Rank),
             Overflow.Position => all,
             Overflow.Probability => all.OrderByDescending(a => p[a.Token][indices[a.Token * c.TopK + a.Choice]]),
-            _ => all.OrderBy(a => a.Choice).ThenByDescending(a => p[a.Token].Max()),
+            _ => all.OrderBy(Rank).ThenByDescending(a => p[a.Token].Max()),
         };
+
+        // All experts stand in their own order; which of them a token wants most is a matter of scores.
+        int Rank((int Token, int Choice) a) => c.TopK == c.Experts ? p[a.Token].Count(other => other > p[a.Token][a.Choice]) : a.Choice;
     }
 
     private static double[] Weights(Case c, bool[] kept, long[] indices, double[][] p)

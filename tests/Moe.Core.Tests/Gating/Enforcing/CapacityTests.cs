@@ -36,7 +36,7 @@ public sealed class CapacityTests
                 using var scope = NewDisposeScope();
                 using var decision = Decide(c);
 
-                var (kept, assigned) = Keep(Compare.Longs(decision.Indices), c);
+                var (kept, assigned) = Keep(Compare.Longs(decision.Indices), Compare.Doubles(decision.Scores), c);
 
                 Compare.Bools(decision.Kept).Should().Equal(kept);
                 decision.Assigned.Should().Equal(assigned);
@@ -153,19 +153,22 @@ public sealed class CapacityTests
         return gate;
     }
 
-    private static (bool[] Kept, long[] Assigned) Keep(long[] indices, Case c)
+    private static (bool[] Kept, long[] Assigned) Keep(long[] indices, double[] scores, Case c)
     {
         var real = c.Real ?? [.. Enumerable.Repeat(true, c.Tokens)];
         var places = Math.Ceiling((decimal)c.Factor * c.TopK * real.Count(r => r) / c.Experts);
         var kept = new bool[c.Tokens * c.TopK];
         var assigned = new long[c.Experts];
+
+        // Of each token the places of its choices, best first; all experts stand in their own order when all are chosen.
+        int[][] ranked = [.. Enumerable.Range(0, c.Tokens).Select(t => Enumerable.Range(t * c.TopK, c.TopK).OrderByDescending(at => scores[t * c.Experts + indices[at]]).ToArray())];
         for (var k = 0; k < c.TopK; k++)
         {
             for (var t = 0; t < c.Tokens; t++)
             {
-                var expert = indices[t * c.TopK + k];
-                if (real[t] && assigned[expert]++ < places)
-                    kept[t * c.TopK + k] = true;
+                var at = ranked[t][k];
+                if (real[t] && assigned[indices[at]]++ < places)
+                    kept[at] = true;
             }
         }
         return (kept, assigned);
