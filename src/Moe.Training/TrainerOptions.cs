@@ -57,7 +57,7 @@ public sealed record TrainerOptions
     /// <value>The default is null: the gates keep theirs. Range: above 0 at every step.</value>
     public Schedule? Temperature { get; init; }
 
-    /// <summary>The factor on the noise of all gates with noisy gating; falling values let noise fade.</summary>
+    /// <summary>The factor on noise and jitter of all gates; falling values let them fade.</summary>
     /// <value>The default is null: the gates keep theirs. Range: 0 or more at every step.</value>
     public Schedule? NoiseScale { get; init; }
 
