@@ -101,7 +101,7 @@ public static class PublishedGates
         Renormalize = topK > 1,
     };
 
-    /// <summary>X-MoE (Chi et al. 2022): top-1 by cosine with a learned temperature.</summary>
+    /// <summary>X-MoE (Chi et al. 2022): top-1 by cosine in E/2 dimensions, with a learned temperature that begins as Tutel's does.</summary>
     /// <param name="inputWidth">D.</param>
     /// <param name="expertCount">E.</param>
     /// <param name="topK">K.</param>
@@ -111,7 +111,7 @@ public static class PublishedGates
         InputWidth = inputWidth,
         ExpertCount = expertCount,
         TopK = topK,
-        Projection = new CosineProjection { Width = Math.Max(1, expertCount / 2), InitialTemperature = 0.07 },
+        Projection = new CosineProjection { Width = Math.Max(1, expertCount / 2) },
         Softmax = SoftmaxOrder.BeforeSelection,
     };
 
