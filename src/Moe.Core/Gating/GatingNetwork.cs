@@ -168,7 +168,7 @@ public sealed class GatingNetwork : Router
             deviation = deviation is null ? null : deviation / Temperature;
         }
 
-        var scores = Options.Score.Score(perturbed);
+        var scores = Options.Score.Checked(perturbed);
         var selection = new SelectionInput(this, input, perturbed, scores, Keys(perturbed, scores));
         var choice = Choice.Of(selection, Options.Selection);
         var weights = Options.Selection.Weigh(selection, choice.Indices) is { } own

@@ -18,7 +18,8 @@ internal readonly record struct Choice(Tensor Indices, Tensor? Chosen, Tensor? I
         if (rule.IsTrusted)
             return new Choice(selected.Indices, selected.Chosen);
 
-        var within = selected.Indices.clamp(0, input.Gate.ExpertCount - 1);
-        return new Choice(within, selected.Chosen, (rule as TableSelection)?.CountInvalid(input.Input), within.ne(selected.Indices).sum());
+        selected.Check(input.Keys, rule.GetType().Name);
+        var (within, misplaced) = ExpertRange.Of(selected.Indices, input.Gate.ExpertCount, input.Input.Mask);
+        return new Choice(within, selected.Chosen, (rule as TableSelection)?.CountInvalid(input.Input), misplaced);
     }
 }
