@@ -70,6 +70,20 @@ internal static class TensorGuard
             throw new ArgumentException($"Expected {name} on device {device}, where {owner} is, got {tensor.device}.", name);
     }
 
+    /// <summary>What a user's <paramref name="maker"/> made has the shape, one of the types and the device that it must have.</summary>
+    public static void Made([NotNull] Tensor? tensor, string name, ReadOnlySpan<long> shape, Device device, string maker, params ReadOnlySpan<ScalarType> types)
+    {
+        if (tensor is not { IsInvalid: false } || !tensor.shape.AsSpan().SequenceEqual(shape))
+        {
+            var got = tensor is null ? "null" : tensor.IsInvalid ? "a disposed tensor" : Shape(tensor);
+            throw new InvalidOperationException($"{maker} must propose {name} of shape [{string.Join(", ", shape.ToArray())}], but gave {got}.");
+        }
+        if (!types.Contains(tensor.dtype))
+            throw new InvalidOperationException($"{maker} must propose {name} of type {string.Join(" or ", types.ToArray())}, but gave {tensor.dtype}.");
+        if (!SameDevice(tensor.device, device))
+            throw new InvalidOperationException($"{maker} must propose {name} on device {device}, where the tokens are, but gave {tensor.device}.");
+    }
+
     /// <summary>The tensor has the type and the device of <paramref name="weight"/>, which belongs to <paramref name="owner"/>.</summary>
     public static void SameAs(Tensor tensor, Tensor weight, string name, string owner)
     {

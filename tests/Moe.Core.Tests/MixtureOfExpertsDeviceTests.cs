@@ -1,3 +1,5 @@
+using System.Reflection;
+using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -95,6 +97,108 @@ public sealed class MixtureOfExpertsDeviceTests
         x.grad!.shape.Should().Equal(2, 5, 4);
         loss.shape.Should().BeEmpty();
         layer.forward(x).shape.Should().Equal(2, 5, 3);
+    }
+
+    /// <summary>What torch cannot do on the meta device, of all that routers do.</summary>
+    private static readonly string[] WithoutMetaKernel = ["aten::abs.out: ", "aten::native_batch_norm: ", "aten::relu: ", "aten::where.self: "];
+
+    public static TheoryData<string, bool> Routers
+    {
+        get
+        {
+            var cases = new TheoryData<string, bool>();
+            foreach (var name in BuiltInRouters.All.Keys)
+            {
+                cases.Add(name, true);
+                cases.Add(name, false);
+            }
+            return cases;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Routers))]
+    public void Every_router_on_the_meta_device_gives_shapes(string name, bool training)
+    {
+        using var scope = NewDisposeScope();
+        using var layer = LayerOn(META, BuiltInRouters.All[name].On(META, ScalarType.Float32), ScalarType.Float32);
+        layer.train(training);
+        var x = zeros(2, 5, 6, device: META, requires_grad: true);
+        var context = new RoutingContext { Mask = ones(2, 5, dtype: ScalarType.Bool, device: META), TokenIds = zeros(2, 5, dtype: ScalarType.Int64, device: META) };
+        try
+        {
+            using var result = layer.ForwardWithRouting(x, context);
+            result.Output.shape.Should().Equal(2, 5, 6);
+            result.Output.device_type.Should().Be(DeviceType.META);
+            result.Routing.Tensors.Should().OnlyContain(part => part.device_type == DeviceType.META);
+
+            (result.Output.sum() + LoadBalance.Loss(result.Routing)).backward();
+            x.grad!.shape.Should().Equal(2, 5, 6);
+        }
+        catch (ExternalException missing) when (WithoutMetaKernel.Any(missing.Message.StartsWith))
+        {
+            missing.Message.Should().Contain("Meta", "torch has no such kernel, and the way up to it has been gone on the meta device");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Routers))]
+    public void Every_router_on_the_cpu_stays_there_when_the_default_device_is_another(string name, bool training)
+    {
+        using var scope = NewDisposeScope();
+        using var layer = LayerOn(CPU, BuiltInRouters.All[name].On(CPU, ScalarType.Float64), ScalarType.Float64);
+        layer.train(training);
+        var x = Make.Normal(1, 2, 5, 6).requires_grad_();
+        var mask = Make.Mask(1, 1, 1, 0, 1, 0, 1, 1, 1, 1).reshape(2, 5);
+        var ids = arange(10, dtype: ScalarType.Int64, device: CPU).reshape(2, 5);
+        var usual = get_default_device();
+        set_default_device(META);
+        try
+        {
+            using var result = layer.ForwardWithRouting(x, new RoutingContext { Mask = mask, TokenIds = ids });
+            (result.Output.sum() + BalanceLosses(layer, result.Routing)).backward();
+
+            result.Output.device_type.Should().Be(DeviceType.CPU);
+            result.Routing.Tensors.Should().OnlyContain(part => part.device_type == DeviceType.CPU);
+            layer.parameters().Select(leaf => leaf.grad).OfType<Tensor>().Should().OnlyContain(slope => slope.device_type == DeviceType.CPU);
+            x.grad.Should().NotBeNull();
+            GateHealth.From(result.Routing).Tokens.Should().Be(8);
+            if (result.Routing.Slots is not null)
+                return;
+            using var replay = new RoutingPass(mask) { TokenIds = ids, Replay = RoutingTrace.From(result.Routing) };
+            layer.forward(x, replay).device_type.Should().Be(DeviceType.CPU);
+        }
+        finally
+        {
+            set_default_device(usual);
+        }
+    }
+
+    /// <summary>Linear experts, null ones where the router has some.</summary>
+    private static MixtureOfExperts LayerOn(Device device, Router router, ScalarType type) => new(
+        router,
+        Enumerable.Range(0, router.ExpertCount).Select(expert =>
+            expert < router.ExpertCount - router.NullExpertCount ? (IExpert)new LinearExpert(6, 6, device: device, dtype: type) : new ZeroExpert(6, 6)));
+
+    /// <summary>The sum of all losses that there are, by every convention; selection biases are moved besides.</summary>
+    private static Tensor BalanceLosses(MixtureOfExperts layer, RoutingDecision decision)
+    {
+        if (layer.Gate is GatingNetwork { SelectionBias: not null } gate)
+        {
+            foreach (var balancer in new SelectionBalancer[] { new BiasBalancing(), new QuantileBalancing() })
+                balancer.Update(gate, [balancer.Observe(gate, decision)]);
+        }
+        var conventions = typeof(LoadBalanceOptions).GetProperties(BindingFlags.Public | BindingFlags.Static).Select(property => (LoadBalanceOptions)property.GetValue(null)!);
+        BalanceLoss[] losses =
+        [
+            .. conventions.Select(options => new LoadBalance(options)),
+            .. Enum.GetValues<ImportanceSource>().Select(source => new ImportanceLoss(new() { Source = source })),
+            new SmoothLoadLoss(), new SmoothLoadLoss(SmoothLoadOptions.VMoE), new ReluL1Loss(), new ReluL1Loss(new() { BalancedTopK = 2 }), new RouterZLoss(),
+        ];
+        LayerRouting[] layers = [new LayerRouting(layer, decision)];
+        var batch = new GlobalBatch();
+        batch.Add(layers[0]);
+        return losses.SelectMany(loss => loss.Compute(layers, batch)).Aggregate((left, right) => left + right);
     }
 
     [Fact]

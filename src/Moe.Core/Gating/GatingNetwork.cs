@@ -168,12 +168,12 @@ public sealed class GatingNetwork : Router
             deviation = deviation is null ? null : deviation / Temperature;
         }
 
-        var scores = Options.Score.Score(perturbed);
+        var scores = Options.Score.Checked(perturbed);
         var selection = new SelectionInput(this, input, perturbed, scores, Keys(perturbed, scores));
-        var (indices, chosen, invalid, misplaced) = Select(selection);
-        var weights = Options.Selection.Weigh(selection, indices) is { } own
+        var choice = Choice.Of(selection, Options.Selection);
+        var weights = Options.Selection.Weigh(selection, choice.Indices) is { } own
             ? own * Options.ScalingFactor
-            : Weighting.Weigh(selection, indices, Counted(indices, chosen), Options);
+            : Weighting.Weigh(selection, choice, Options);
         return new RoutingProposal
         {
             Logits = logits,
@@ -182,11 +182,11 @@ public sealed class GatingNetwork : Router
             Temperature = Temperature,
             Scores = scores,
             ScoresSumToOne = Options.Score.SumsToOne,
-            Indices = indices,
-            Chosen = chosen,
+            Indices = choice.Indices,
+            Chosen = choice.Chosen,
             Weights = weights,
-            Invalid = invalid,
-            Misplaced = misplaced,
+            Invalid = choice.Invalid,
+            Misplaced = choice.Misplaced,
         };
     }
 
@@ -209,45 +209,4 @@ public sealed class GatingNetwork : Router
         SelectionBias is { } bias ? scores.detach() + bias.to(scores.dtype)
         : Options.Selection.NeedsOrderOnly && Options.Score.KeepsOrder ? perturbed.detach()
         : scores.detach();
-
-    private (Tensor Indices, Tensor? Chosen, Tensor? Invalid, Tensor? Misplaced) Select(SelectionInput selection)
-    {
-        if (selection.Input.Forced is not { } forced)
-        {
-            var selected = Options.Selection.Choose(selection);
-            if (Options.Selection.IsTrusted)
-                return (selected.Indices, selected.Chosen, null, null);
-
-            // Brought into range for what is done with it here; what is out of range is refused when it has been counted.
-            var within = selected.Indices.clamp(0, ExpertCount - 1);
-            return (within, selected.Chosen, (Options.Selection as TableSelection)?.CountInvalid(selection.Input), within.ne(selected.Indices).sum());
-        }
-
-        // The complement of an expert says that it was considered, but not taken.
-        var taken = forced.ge(0);
-        var experts = forced.where(taken, forced.bitwise_not());
-        return (experts.clamp_max(ExpertCount - 1), taken, CountWrong(forced, experts, selection.Input.Mask), null);
-    }
-
-    /// <summary>The forced experts that are out of range or there twice. Whatever is said of padding says nothing.</summary>
-    private Tensor CountWrong(Tensor forced, Tensor experts, Tensor? mask)
-    {
-        var wrong = experts.ge(ExpertCount);
-        var sorted = forced.sort(1).Values;
-        var (left, right) = (sorted.narrow(1, 0, forced.size(1) - 1), sorted.narrow(1, 1, forced.size(1) - 1));
-        var twice = left.eq(right).bitwise_and(left.ge(0));
-        if (mask is not null)
-            (wrong, twice) = (wrong.bitwise_and(mask.unsqueeze(-1)), twice.bitwise_and(mask.unsqueeze(-1)));
-        return wrong.sum() + twice.sum();
-    }
-
-    /// <summary>Which of the experts take part in normalising: null experts do not, and by most rules only those chosen do.</summary>
-    private Tensor? Counted(Tensor indices, Tensor? chosen)
-    {
-        var counted = Options.Selection.NormalizesOverChosen ? chosen : null;
-        if (Options.NullExperts == 0)
-            return counted;
-        var real = indices.lt(ExpertCount - Options.NullExperts);
-        return counted is null ? real : counted.bitwise_and(real);
-    }
 }

@@ -64,6 +64,7 @@ public sealed record GatingOptions
     public int NullExperts { get; init; }
 
     /// <summary>Weigh: whether a softmax is taken over the chosen logits or over all. Has an effect with <see cref="ScoreFunction.Softmax"/> only.</summary>
+    /// <remarks>For K = 1, <see cref="SoftmaxOrder.AfterSelection"/> makes every weight 1, and the gate learns nothing from the task.</remarks>
     /// <value>The default is <see cref="SoftmaxOrder.AfterSelection"/>. The two agree for dense routing.</value>
     public SoftmaxOrder Softmax { get; init; } = SoftmaxOrder.AfterSelection;
 
@@ -72,7 +73,7 @@ public sealed record GatingOptions
     public bool Renormalize { get; init; }
 
     /// <summary>Weigh: p of that norm; 1 is the sum.</summary>
-    /// <value>The default is 1. Range: 1 or more, finite.</value>
+    /// <value>The default is 1. Range: 1 or more, finite; 1 without <see cref="Renormalize"/>.</value>
     public double NormPower { get; init; } = 1;
 
     /// <summary>Weigh: what is added to that norm.</summary>
@@ -112,9 +113,13 @@ public sealed record GatingOptions
             .Require(NullExperts >= 0 && (NullExperts == 0 || NullExperts < ExpertCount), $"NullExperts ({NullExperts}) must lie between 0 and ExpertCount ({ExpertCount}) - 1.")
             .Require(Enum.IsDefined(Softmax), $"Softmax ({Softmax}) must be AfterSelection or BeforeSelection.")
             .Require(NormPower >= 1 && double.IsFinite(NormPower), $"NormPower ({NormPower}) must be 1 or more, and finite.")
+            .Require(Renormalize || NormPower == 1, $"NormPower ({NormPower}) must be 1 without Renormalize, which it belongs to.")
             .Require(NormEpsilon >= 0 && double.IsFinite(NormEpsilon), $"NormEpsilon ({NormEpsilon}) must be 0 or more, and finite.")
             .Require(IsPositive(ScalingFactor), $"ScalingFactor ({ScalingFactor}) must be positive and finite.")
-            .Require(Enum.IsDefined(WeightTarget), $"WeightTarget ({WeightTarget}) must be Output, Input or OutputWithInputGradient.");
+            .Require(Enum.IsDefined(WeightTarget), $"WeightTarget ({WeightTarget}) must be Output, Input or OutputWithInputGradient.")
+            .Require(
+                WeightTarget != WeightTarget.Input || Capacity is not { RenormalizeKept: true },
+                "Capacity.RenormalizeKept (True) has no place beside WeightTarget (Input): an expert asked about a larger input does not give a larger answer.");
         if (Projection is not null && Score is not null && Selection is not null && ExpertCount >= 1)
         {
             Projection.Check(failures, this);

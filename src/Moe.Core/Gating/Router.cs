@@ -115,17 +115,18 @@ public abstract class Router : nn.Module<Tensor, RoutingDecision>
         }
         tokens = tokens.to(RoutingType(tokens.dtype));
         var length = input.dim() > 2 ? input.size(-2) : tokens.size(0);
-        var proposal = Propose(new RouterInput(
-            tokens, mask, context.TokenIds?.reshape(-1), context.ForcedIndices?.reshape(tokens.size(0), -1), length, training));
-        proposal.Check(tokens.size(0), ExpertCount, GetType().Name);
-        var decision = new Enforcement(this, proposal, mask, length).Decide();
+        var given = new RouterInput(
+            tokens, mask, context.TokenIds?.reshape(-1), context.ForcedIndices?.reshape(tokens.size(0), -1), length, training);
+        var proposal = Propose(given);
+        proposal.Check(given, ExpertCount, GetType().Name);
+        var decision = new Enforcement(this, proposal.Settled(scope, given, this), mask, length).Decide();
         scope.MoveToOuter(decision.Tensors);
         return decision;
     }
 
     /// <summary>Says where tokens should go. Called within a dispose scope: what is made here needs no disposing.</summary>
     /// <param name="input">The tokens. Padding is there as zeros; what is proposed for it is ignored.</param>
-    /// <returns>What the router wants, in tensors of its own.</returns>
+    /// <returns>What the router wants. Tensors that it keeps may be among it, and stay the router's.</returns>
     protected internal abstract RoutingProposal Propose(RouterInput input);
 
     /// <summary>The type that is routed in.</summary>

@@ -17,7 +17,8 @@ public sealed class RoutingContext
     /// <summary>
     /// Experts to send the tokens to instead of choosing, [*, K], Int64, K at most E, no expert twice in a row: forced or replayed
     /// routing. Weights are computed anew from the scores. An entry -1 - i (the complement of i) means "expert i was considered, but not
-    /// taken", which matters where weights are normalised before; -1 serves for "none". <see cref="RoutingTrace.ForcedIndices"/> gives such a tensor.
+    /// taken", which matters where all that was considered
+    /// has a part in the weights (<see cref="StochasticSelection"/>, <see cref="SparseMixerSelection"/>); elsewhere -1 serves for "none". <see cref="RoutingTrace.ForcedIndices"/> gives such a tensor.
     /// </summary>
     public Tensor? ForcedIndices { get; init; }
 

@@ -1,9 +1,13 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Moe.Core;
 
 /// <summary>What a router wants, before padding and full experts are left out. Made by <see cref="Router.Propose"/>.</summary>
-/// <remarks>Its tensors belong to the router's call; the base class takes what it needs. Equality is by reference.</remarks>
+/// <remarks>
+/// Tensors made within the call belong to the decision from then on. Others, such as parameters or a table that the router keeps, stay the router's: the decision gets an alias, which shares
+/// their numbers, and ends without them. Equality is by reference.
+/// </remarks>
 public sealed class RoutingProposal
 {
     /// <summary>The router's raw output, [T, E], Float32 or Float64; not finite is refused.</summary>
@@ -39,32 +43,57 @@ public sealed class RoutingProposal
     /// <summary>The number of entries that the caller gave out of range, a scalar, Int64; null when there were none to check.</summary>
     internal Tensor? Invalid { get; init; }
 
-    /// <summary>The number of choices that were no expert, a scalar, Int64; null where that is still to be found out, or needs no finding out.</summary>
+    /// <summary>The number of choices that were no expert, a scalar, Int64; null where that needs no finding out.</summary>
     internal Tensor? Misplaced { get; init; }
 
     /// <summary>Refuses what a router of the user's own got wrong, before it reaches others.</summary>
-    internal void Check(long tokens, int experts, string router)
+    internal void Check(RouterInput input, int experts, string router)
     {
-        Require(Logits, nameof(Logits), [tokens, experts]);
-        Require(Scores, nameof(Scores), [tokens, experts]);
-        var choices = Indices is { IsInvalid: false } && Indices.dim() == 2 ? Indices.size(1) : 0;
-        Require(Indices, nameof(Indices), [tokens, Math.Max(choices, 1)]);
-        Require(Weights, nameof(Weights), [tokens, choices]);
+        var (tokens, device) = (input.Tokens.size(0), input.Tokens.device);
+        ByExpert(Logits, nameof(Logits));
+        ByExpert(Scores, nameof(Scores));
+        var choices = Indices is { IsInvalid: false } && Indices.dim() == 2 ? Math.Max(Indices.size(1), 1) : 1;
+        TensorGuard.Made(Indices, nameof(Indices), [tokens, choices], device, router, ScalarType.Int64);
+        TensorGuard.Made(Weights, nameof(Weights), [tokens, choices], device, router, ScalarType.Float32, ScalarType.Float64);
         if (Chosen is not null)
-            Require(Chosen, nameof(Chosen), [tokens, choices]);
+            TensorGuard.Made(Chosen, nameof(Chosen), [tokens, choices], device, router, ScalarType.Bool);
         if (Perturbed is not null)
-            Require(Perturbed, nameof(Perturbed), [tokens, experts]);
-        if (Indices.dtype != ScalarType.Int64)
-            throw new InvalidOperationException($"{router} must propose Indices of type Int64, but gave {Indices.dtype}.");
-        if (Chosen is not null && Chosen.dtype != ScalarType.Bool)
-            throw new InvalidOperationException($"{router} must propose Chosen of type Bool, but gave {Chosen.dtype}.");
+            ByExpert(Perturbed, nameof(Perturbed));
+        if (NoiseDeviation is not null)
+            ByExpert(NoiseDeviation, nameof(NoiseDeviation));
+        if (Slots is null)
+            return;
+        long[] slots = [tokens / input.SequenceLength, input.SequenceLength, (long)experts * Slots.SlotsPerExpert];
+        TensorGuard.Made(Slots.Dispatch, nameof(Slots.Dispatch), slots, device, router, ScalarType.Float32, ScalarType.Float64);
+        TensorGuard.Made(Slots.Combine, nameof(Slots.Combine), slots, device, router, ScalarType.Float32, ScalarType.Float64);
 
-        void Require(Tensor tensor, string name, ReadOnlySpan<long> shape)
+        void ByExpert(Tensor tensor, string name) =>
+            TensorGuard.Made(tensor, name, [tokens, experts], device, router, ScalarType.Float32, ScalarType.Float64);
+    }
+
+    /// <summary>
+    /// The same in tensors that may end with a decision: an alias of whatever was not made within <paramref name="scope"/>, since the router keeps it.
+    /// Experts of a router that is not trusted are brought into range, and those that were not are counted.
+    /// </summary>
+    internal RoutingProposal Settled(DisposeScope scope, RouterInput input, Router router)
+    {
+        var (indices, misplaced) = router.IsTrusted ? (Indices, Misplaced) : ExpertRange.Of(Indices, router.ExpertCount, input.Mask);
+        return new RoutingProposal
         {
-            if (tensor is { IsInvalid: false } && tensor.dim() == 2 && tensor.size(0) == shape[0] && tensor.size(1) == shape[1])
-                return;
-            var got = tensor is null ? "null" : tensor.IsInvalid ? "a disposed tensor" : TensorGuard.Shape(tensor);
-            throw new InvalidOperationException($"{router} must propose {name} of shape [{shape[0]}, {shape[1]}], but gave {got}.");
-        }
+            Logits = Own(Logits),
+            Scores = Own(Scores),
+            Indices = Own(indices),
+            Weights = Own(Weights),
+            Chosen = Chosen is null ? null : Own(Chosen),
+            Perturbed = Perturbed is null ? null : Own(Perturbed),
+            NoiseDeviation = NoiseDeviation is null ? null : Own(NoiseDeviation),
+            Temperature = Temperature,
+            ScoresSumToOne = ScoresSumToOne,
+            Slots = Slots is null ? null : new SlotMix(Own(Slots.Dispatch), Own(Slots.Combine), Slots.SlotsPerExpert),
+            Invalid = Invalid,
+            Misplaced = misplaced,
+        };
+
+        Tensor Own(Tensor tensor) => scope.Contains(tensor) ? tensor : tensor.alias();
     }
 }

@@ -80,7 +80,7 @@ internal static class BuiltInRouters
         yield return Gate("Threshold, after selection", (d, e) => Options(d, e) with { Selection = new ThresholdSelection { Threshold = 0.25, AlwaysBest = false } });
         yield return Gate("Top-p", (d, e) => Options(d, e) with { TopK = e, Selection = new TopPSelection { Probability = 0.6 } });
         yield return Gate("Expert choice by sequence", (d, e) => PublishedGates.ExpertChoice(d, e, Two(e)) with { Selection = new ExpertChoiceSelection { Scope = TokenScope.Sequence } }, BySequence);
-        yield return Gate("Expert choice by ReLU", (d, e) => PublishedGates.ExpertChoice(d, e, 1) with { Score = ScoreFunction.Relu, SelectionBias = true });
+        yield return Gate("Expert choice by ReLU", (d, e) => PublishedGates.ExpertChoice(d, e, 1) with { Score = ScoreFunction.Relu });
         yield return Gate("SparseMixer, wide", (d, e) => Options(d, e) with { Selection = new SparseMixerSelection { Jitter = 1 } });
         yield return Gate("SparseMixer, all", (d, e) => Options(d, e) with { TopK = e, Selection = new SparseMixerSelection { Jitter = 1 } });
         yield return Gate("Sinkhorn with noise", (d, e) => PublishedGates.Sinkhorn(d, e) with { Noise = new GaussianNoise(), Selection = new SinkhornSelection { Iterations = 8 } });
@@ -136,9 +136,9 @@ internal static class BuiltInRouters
         {
             foreach (var slots in new[] { 1, 3 })
             {
-                yield return new BuiltInRouter($"Soft, {normalization}, {slots} slots", null, new RouterContract(
-                    c => new SoftRouter(new() { InputWidth = c.InputWidth, ExpertCount = c.ExpertCount, SlotsPerExpert = slots, Normalization = normalization }, c.Generator, CPU, c.Type),
-                    BySequence));
+                var options = new SoftRouterOptions { InputWidth = 6, ExpertCount = 8, SlotsPerExpert = slots, Normalization = normalization };
+                yield return new BuiltInRouter($"Soft, {normalization}, {slots} slots", null, options, new RouterContract(
+                    c => new SoftRouter(options with { InputWidth = c.InputWidth, ExpertCount = c.ExpertCount }, c.Generator, CPU, c.Type), BySequence));
             }
         }
     }
@@ -147,7 +147,7 @@ internal static class BuiltInRouters
         Gate(name, (d, e) => Options(d, e) with { Capacity = capacity }, capacity.Scope == TokenScope.Sequence ? BySequence : Any);
 
     private static BuiltInRouter Gate(string name, Func<long, int, GatingOptions> options, RouterContractOptions? contract = null) =>
-        new(name, options(6, 8), new RouterContract(c => Filled(new GatingNetwork(options(c.InputWidth, c.ExpertCount), c.Generator, CPU, c.Type), c.Generator), contract));
+        new(name, options(6, 8), null, new RouterContract(c => Filled(new GatingNetwork(options(c.InputWidth, c.ExpertCount), c.Generator, CPU, c.Type), c.Generator), contract));
 
     private static GatingOptions Options(long inputWidth, int expertCount) => new() { InputWidth = inputWidth, ExpertCount = expertCount, TopK = Two(expertCount) };
 

@@ -42,7 +42,7 @@ public sealed class GatingOptionsTests
         { Make.Options() with { InputJitter = double.NaN }, "InputJitter (NaN) must lie between 0 and 1." },
         { Make.Options() with { NullExperts = 4 }, "NullExperts (4) must lie between 0 and ExpertCount (4) - 1." },
         { Make.Options() with { NullExperts = -1 }, "NullExperts (-1) must lie between 0 and ExpertCount (4) - 1." },
-        { Make.Options() with { NormPower = 0.5 }, "NormPower (0.5) must be 1 or more, and finite." },
+        { Make.Options() with { NormPower = 0.5, Renormalize = true }, "NormPower (0.5) must be 1 or more, and finite." },
         { Make.Options() with { NormEpsilon = -1 }, "NormEpsilon (-1) must be 0 or more, and finite." },
         { Make.Options() with { ScalingFactor = 0 }, "ScalingFactor (0) must be positive and finite." },
         { Make.Options() with { WeightTarget = (WeightTarget)9 }, "WeightTarget (9) must be Output, Input or OutputWithInputGradient." },
@@ -62,9 +62,15 @@ public sealed class GatingOptionsTests
             + "Selection.ScoresPerGroup (2) must lie between 1 and the experts of a group (1)." },
         { Make.Options(topK: 3) with { Selection = new GroupLimitedSelection { Groups = 2, KeptGroups = 1 } },
             "TopK (3) must be at most the experts of the kept groups (1 · 2)." },
-        { Make.Options() with { Selection = new TableSelection { VocabularySize = 0 } }, "Selection.VocabularySize (0) must be at least 1." },
-        { Make.Options() with { Selection = new ExpertChoiceSelection { Scope = (TokenScope)9 }, Capacity = new() },
-            "Selection.Scope (9) must be Batch or Sequence. Capacity (given) has no place beside expert choice, which has its own. "
+        { Make.Options() with { Selection = new TableSelection { VocabularySize = 0 }, SelectionBias = true },
+            "Selection.VocabularySize (0) must be at least 1. SelectionBias (True) has no place beside a table, which looks at no scores." },
+        { Make.Options() with { NormPower = 2 }, "NormPower (2) must be 1 without Renormalize, which it belongs to." },
+        { Make.Options() with { WeightTarget = WeightTarget.Input, Capacity = new() { RenormalizeKept = true } },
+            "Capacity.RenormalizeKept (True) has no place beside WeightTarget (Input): an expert asked about a larger input does not give a larger answer." },
+        { Make.Options() with { Projection = new TwoLevelProjection { Groups = 2 }, Score = ScoreFunction.Relu }, "Score (Relu) is 0 for every logarithm of a probability." },
+        { Make.Options() with { Selection = new ExpertChoiceSelection { Scope = (TokenScope)9 }, Capacity = new(), SelectionBias = true },
+            "Selection.Scope (9) must be Batch or Sequence. "
+            + "SelectionBias (True) has no place beside expert choice: the same for all tokens, it changes no expert's order of them. Capacity (given) has no place beside expert choice, which has its own. "
             + "Softmax (AfterSelection) must be BeforeSelection: experts choose by the scores that become weights." },
         { Make.Options() with { Selection = new SinkhornSelection { Iterations = 0 }, SelectionBias = true },
             "Selection.Iterations (0) must be at least 1. SelectionBias (True) has no place beside a balanced plan." },
@@ -73,10 +79,10 @@ public sealed class GatingOptionsTests
             + "Capacity (given) has no place beside a balanced assignment, which has its own." },
         { Make.Options() with
             {
-                Selection = new SparseMixerSelection { Jitter = -1 }, Score = ScoreFunction.Relu, SelectionBias = true, StraightThrough = true, NullExperts = 1,
+                Selection = new SparseMixerSelection { Jitter = -1 }, Score = ScoreFunction.Relu, SelectionBias = true, Renormalize = true, StraightThrough = true, NullExperts = 1,
             },
             "Selection.Jitter (-1) must be 0 or more, and finite. Score (Relu) must be Softmax, which SparseMixer draws from. "
-            + "SelectionBias (True) has no place in SparseMixer. StraightThrough (True) has no place in SparseMixer, which has a gradient of its own. "
+            + "SelectionBias (True) has no place in SparseMixer. Renormalize (True) has no place in SparseMixer, whose weights are its own. StraightThrough (True) has no place in SparseMixer, which has a gradient of its own. "
             + "NullExperts (1) have no place in SparseMixer, whose weights are its own." },
         { Make.Options() with { Capacity = new() { Fixed = 0, Factor = 1, Minimum = -1, MultipleOf = 0 } },
             "Capacity.Fixed (0) must be at least 1, or null. Capacity.Fixed (0) leaves no room for Factor (1) or EvaluationFactor (). "

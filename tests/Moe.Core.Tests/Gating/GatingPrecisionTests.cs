@@ -28,6 +28,39 @@ public sealed class GatingPrecisionTests
         layer.Network.Weight.dtype.Should().Be(ScalarType.Float32);
     }
 
+    [Fact]
+    public void Buffers_move_with_the_gate_and_stay_what_the_gate_uses()
+    {
+        using var scope = NewDisposeScope();
+        using var biased = Make.Gate(Make.Options() with { SelectionBias = true });
+        using var table = Make.Gate(Make.Options() with { Selection = new TableSelection { VocabularySize = 5 } });
+        biased.SelectionBias!.fill_(0.25);
+        var entries = Compare.Longs(table.Table!);
+
+        foreach (var type in new[] { ScalarType.Float32, ScalarType.BFloat16, ScalarType.Float64 })
+        {
+            foreach (var gate in new[] { biased, table })
+            {
+                gate.to(type);
+                var wide = type == ScalarType.Float64 ? type : ScalarType.Float32;
+                gate.Weight.dtype.Should().Be(wide);
+                var x = Make.Normal(1, type, 3, 4);
+                gate.Route(x, new RoutingContext { TokenIds = arange(3, dtype: ScalarType.Int64) }).Weights.dtype.Should().Be(wide);
+            }
+            biased.SelectionBias!.dtype.Should().Be(biased.Weight.dtype);
+            Compare.Doubles(biased.SelectionBias).Should().OnlyContain(bias => bias == 0.25);
+            biased.get_buffer("selection_bias").Should().BeSameAs(biased.SelectionBias);
+            table.Table!.dtype.Should().Be(ScalarType.Int64);
+            Compare.Longs(table.Table).Should().Equal(entries);
+            table.get_buffer("table").Should().BeSameAs(table.Table);
+        }
+        biased.to(META).Should().BeSameAs(biased);
+        biased.SelectionBias!.device_type.Should().Be(DeviceType.META);
+        biased.get_buffer("selection_bias").Should().BeSameAs(biased.SelectionBias);
+        table.to(META);
+        table.Table!.device_type.Should().Be(DeviceType.META);
+    }
+
     [Theory]
     [InlineData(ScalarType.Float32, ScalarType.Float32)]
     [InlineData(ScalarType.BFloat16, ScalarType.Float32)]

@@ -36,7 +36,7 @@ internal static class BrokenRouters
             ["looks ahead and does not say so"] = (RouterLaw.HonestCausality, c => new Centred(c)),
             ["has weights that are not saved"] = (RouterLaw.StateRoundTrip, c => new Unregistered(c)),
             ["keeps a tensor of each call"] = (RouterLaw.NothingLeaks, c => new Scoring(c, logits => logits.softmax(-1) + zeros_like(logits).DetachFromDisposeScope())),
-            ["hands out a tensor of its own"] = (RouterLaw.SurvivesInPass, c => new Cached(c)),
+            ["uses a tensor of an earlier decision again"] = (RouterLaw.SurvivesInPass, c => new Cached(c)),
             ["serves one thread at a time"] = (RouterLaw.Threads, c => new OneAtATime(c)),
             ["ignores forced choices"] = (RouterLaw.ForcedChoices, c => new Wilful(c)),
         };
@@ -164,7 +164,7 @@ internal static class BrokenRouters
         protected override Tensor Choose(Tensor scores)
         {
             if (!_indices.TryGetValue(scores.size(0), out var indices))
-                _indices[scores.size(0)] = indices = zeros(scores.size(0), 1, dtype: ScalarType.Int64).DetachFromDisposeScope();
+                _indices[scores.size(0)] = indices = zeros(scores.size(0), 1, dtype: ScalarType.Int64);
             return indices;
         }
     }

@@ -43,7 +43,7 @@ public sealed record CapacityOptions
     public Overflow Overflow { get; init; } = Overflow.ChoiceThenPosition;
 
     /// <summary>Whether the weights of what a token keeps are scaled up to the sum that its weights had before dropping.</summary>
-    /// <value>The default is false: what is dropped is lost, and weights are normalised before dropping, if at all.</value>
+    /// <value>The default is false: what is dropped is lost, and weights are normalised before dropping, if at all. Not with <see cref="WeightTarget.Input"/>.</value>
     public bool RenormalizeKept { get; init; }
 
     /// <summary>What a token gets all of whose experts were full.</summary>

@@ -17,8 +17,7 @@ internal sealed class Enforcement(Router router, RoutingProposal proposal, Tenso
 
     public RoutingDecision Decide()
     {
-        var outside = router.IsTrusted ? null : proposal.Indices.lt(0).bitwise_or(proposal.Indices.ge(_experts));
-        var meant = Meant(mask?.unsqueeze(-1), proposal.Chosen, outside?.bitwise_not());
+        var meant = Meant(mask?.unsqueeze(-1), proposal.Chosen);
 
         // E stands for "no expert": it sorts behind all others and is counted apart.
         var made = meant is null ? proposal.Indices : proposal.Indices.masked_fill(meant.bitwise_not(), _experts);
@@ -29,7 +28,7 @@ internal sealed class Enforcement(Router router, RoutingProposal proposal, Tenso
         var assigned = Capacity.Count(made, _experts);
         var counts = _limited ? Capacity.Count(made.masked_fill(kept.bitwise_not(), _experts), _experts) : assigned;
 
-        var host = Read(made, kept, counts, assigned, places, outside);
+        var host = Read(made, kept, counts, assigned, places);
         return new RoutingDecision(proposal, Weights(meant, kept), mask, kept, counts.narrow(0, 0, _experts), host)
         {
             SequenceLength = sequenceLength,
@@ -40,7 +39,7 @@ internal sealed class Enforcement(Router router, RoutingProposal proposal, Tenso
     }
 
     /// <summary>Reads the counts, and looks at those of what must not be.</summary>
-    private RoutingCounts Read(Tensor made, Tensor kept, Tensor counts, Tensor assigned, Tensor? places, Tensor? outside)
+    private RoutingCounts Read(Tensor made, Tensor kept, Tensor counts, Tensor assigned, Tensor? places)
     {
         // What is not finite in the logits is not finite after noise and temperature either, which may spoil them on their own.
         // x - x is 0 unless x is NaN or infinite; isfinite says the same, but not on the meta device.
@@ -50,7 +49,7 @@ internal sealed class Enforcement(Router router, RoutingProposal proposal, Tenso
             ValidTokens = mask?.sum() ?? torch.full([], _tokens, dtype: ScalarType.Int64, device: _device),
             NonFinite = (logits - logits).ne(0).sum(),
             Invalid = proposal.Invalid,
-            Misplaced = proposal.Misplaced ?? outside?.sum(),
+            Misplaced = proposal.Misplaced,
             MostKept = proposal.Chosen is null ? null : kept.sum(1).amax([0]),
             Places = Capacity.Told(made, places, Groups, _experts, router.Capacity, router.training)?.amax([0]).to(ScalarType.Int64),
         });
@@ -80,12 +79,6 @@ internal sealed class Enforcement(Router router, RoutingProposal proposal, Tenso
     private Tensor RealTokensByGroup() =>
         mask?.reshape(Groups, -1).sum(1) ?? torch.full([Groups], _tokens / Groups, dtype: ScalarType.Int64, device: _device);
 
-    /// <summary>Those that pass every test; null when there is none.</summary>
-    private static Tensor? Meant(params ReadOnlySpan<Tensor?> tests)
-    {
-        Tensor? meant = null;
-        foreach (var test in tests)
-            meant = test is null ? meant : meant?.bitwise_and(test) ?? test;
-        return meant;
-    }
+    /// <summary>Which assignments are meant; null when all are.</summary>
+    private static Tensor? Meant(Tensor? real, Tensor? chosen) => real is null || chosen is null ? chosen ?? real : real.bitwise_and(chosen);
 }

@@ -36,6 +36,14 @@ public abstract record ScoreFunction(string Name)
     /// <inheritdoc/>
     public sealed override string ToString() => Name;
 
+    /// <summary>The scores, or an exception where a function of the user's own gave what cannot be.</summary>
+    internal Tensor Checked(Tensor logits)
+    {
+        var scores = Score(logits);
+        TensorGuard.Made(scores, "Scores", logits.shape, logits.device, Name, logits.dtype);
+        return scores;
+    }
+
     private sealed record SoftmaxScore() : ScoreFunction("Softmax")
     {
         public override bool SumsToOne => true;

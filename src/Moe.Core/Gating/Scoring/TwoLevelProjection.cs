@@ -14,6 +14,7 @@ public sealed record TwoLevelProjection : Projection
     public required int Groups { get; init; }
 
     internal override void Check(OptionFailures failures, GatingOptions options) => failures
+        .Require(options.Score != ScoreFunction.Relu, $"Score ({options.Score}) is 0 for every logarithm of a probability.")
         .Require(Groups >= 1 && options.ExpertCount % Math.Max(Groups, 1) == 0, $"Projection.Groups ({Groups}) must divide ExpertCount ({options.ExpertCount}).");
 
     internal override Tensor Logits(GatingNetwork gate, Tensor tokens)

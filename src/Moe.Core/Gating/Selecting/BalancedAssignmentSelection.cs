@@ -21,7 +21,7 @@ public sealed record BalancedAssignmentSelection : SelectionRule
     {
         ArgumentNullException.ThrowIfNull(input);
         if (!input.Input.Training || input.Logits.device_type == DeviceType.META)
-            return new Selected(Best(input.Keys, 1));
+            return new Selected(Best(input.Logits.detach(), 1));
 
         var (tokens, experts) = ((int)input.Logits.size(0), (int)input.Logits.size(1));
         var real = input.Input.Mask is { } mask ? mask.unsqueeze(-1).to(ScalarType.Float64) : ones(tokens, 1, dtype: ScalarType.Float64, device: input.Logits.device);

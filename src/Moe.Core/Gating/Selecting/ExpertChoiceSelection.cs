@@ -44,6 +44,7 @@ public sealed record ExpertChoiceSelection : SelectionRule
 
     internal override void Check(OptionFailures failures, GatingOptions options) => failures
         .Require(Enum.IsDefined(Scope), $"Selection.Scope ({Scope}) must be Batch or Sequence.")
+        .Require(!options.SelectionBias, $"SelectionBias ({options.SelectionBias}) has no place beside expert choice: the same for all tokens, it changes no expert's order of them.")
         .Require(options.Capacity is null, "Capacity (given) has no place beside expert choice, which has its own.")
         .Require(
             options.Softmax == SoftmaxOrder.BeforeSelection || options.Score != ScoreFunction.Softmax,

@@ -12,4 +12,13 @@ public sealed class Selected(Tensor indices, Tensor? chosen = null)
 
     /// <summary>Which of them are meant, [T, K], Bool; null when all are.</summary>
     public Tensor? Chosen { get; } = chosen;
+
+    /// <summary>Refuses what a rule of the user's own got wrong, before anything is gathered by it.</summary>
+    internal void Check(Tensor keys, string rule)
+    {
+        var choices = Indices is { IsInvalid: false } && Indices.dim() == 2 ? Indices.size(1) : 1;
+        TensorGuard.Made(Indices, nameof(Indices), [keys.size(0), choices], keys.device, rule, ScalarType.Int64);
+        if (Chosen is not null)
+            TensorGuard.Made(Chosen, nameof(Chosen), [keys.size(0), choices], keys.device, rule, ScalarType.Bool);
+    }
 }

@@ -20,7 +20,8 @@ public sealed record SinkhornSelection : SelectionRule
     public override Selected Choose(SelectionInput input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        return new Selected(Best(input.Input.Training ? Plan(input.Logits.detach(), input.Input.Mask) : input.Keys, input.TopK));
+        var logits = input.Logits.detach();
+        return new Selected(Best(input.Input.Training ? Plan(logits, input.Input.Mask) : logits, input.TopK));
     }
 
     internal override void Check(OptionFailures failures, GatingOptions options) => failures

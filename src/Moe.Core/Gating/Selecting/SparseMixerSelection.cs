@@ -9,7 +9,7 @@ namespace Moe.Core;
 /// <remarks>
 /// <para>Expert i is close to the best, m, while (m - zᵢ) / max(|zᵢ|, m) is at most 2 · <see cref="Jitter"/>. The weight of a draw is its probability; those of the K draws do
 /// not sum to 1. While training, a draw that is not the best counts only a third in three cases of four (Heun's method: at the midpoint), and its gradient in full.</para>
-/// <para>The gate's normalisation and <see cref="GatingOptions.StraightThrough"/> do not apply: the rule has weights of its own.</para>
+/// <para>It has weights of its own: <see cref="GatingOptions.Renormalize"/> and <see cref="GatingOptions.StraightThrough"/> are refused.</para>
 /// </remarks>
 public sealed record SparseMixerSelection : SelectionRule
 {
@@ -58,6 +58,7 @@ public sealed record SparseMixerSelection : SelectionRule
         .Require(Jitter >= 0 && double.IsFinite(Jitter), $"Selection.Jitter ({Jitter}) must be 0 or more, and finite.")
         .Require(options.Score == ScoreFunction.Softmax, $"Score ({options.Score}) must be Softmax, which SparseMixer draws from.")
         .Require(!options.SelectionBias, $"SelectionBias ({options.SelectionBias}) has no place in SparseMixer.")
+        .Require(!options.Renormalize, $"Renormalize ({options.Renormalize}) has no place in SparseMixer, whose weights are its own.")
         .Require(!options.StraightThrough, $"StraightThrough ({options.StraightThrough}) has no place in SparseMixer, which has a gradient of its own.")
         .Require(options.NullExperts == 0, $"NullExperts ({options.NullExperts}) have no place in SparseMixer, whose weights are its own.");
 

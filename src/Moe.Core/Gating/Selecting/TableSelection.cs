@@ -48,6 +48,7 @@ public sealed record TableSelection : SelectionRule
         return shuffled.gather(0, places.remainder(experts).reshape(-1)).reshape(VocabularySize, choices);
     }
 
-    internal override void Check(OptionFailures failures, GatingOptions options) =>
-        failures.Require(VocabularySize >= 1, $"Selection.VocabularySize ({VocabularySize}) must be at least 1.");
+    internal override void Check(OptionFailures failures, GatingOptions options) => failures
+        .Require(VocabularySize >= 1, $"Selection.VocabularySize ({VocabularySize}) must be at least 1.")
+        .Require(!options.SelectionBias, $"SelectionBias ({options.SelectionBias}) has no place beside a table, which looks at no scores.");
 }

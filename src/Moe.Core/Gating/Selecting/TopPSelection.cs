@@ -4,6 +4,7 @@ namespace Moe.Core;
 /// The fewest of the K best whose probabilities add up to <see cref="Probability"/>: harder tokens get more experts (Huang et al. 2024, "Harder Tasks
 /// Need More Experts", eq. 3-4).
 /// </summary>
+/// <remarks>A selection bias changes the order in which experts are taken, not the probabilities that are added up.</remarks>
 public sealed record TopPSelection : SelectionRule
 {
     /// <summary>p.</summary>

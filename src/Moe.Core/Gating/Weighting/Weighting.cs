@@ -10,22 +10,34 @@ internal static class Weighting
 
     /// <summary>The weights of the chosen experts, [T, K].</summary>
     /// <param name="input">Logits and scores.</param>
-    /// <param name="indices">The experts, [T, K].</param>
-    /// <param name="counted">Which of them take part in normalising, [T, K], Bool; null when all do. The others get 0.</param>
+    /// <param name="choice">The experts.</param>
     /// <param name="options">Where the softmax stands, how weights are normalised, and what gradients pass.</param>
-    public static Tensor Weigh(SelectionInput input, Tensor indices, Tensor? counted, GatingOptions options)
+    public static Tensor Weigh(SelectionInput input, Choice choice, GatingOptions options)
     {
-        var scores = input.Scores.gather(1, indices);
+        var counted = Counted(choice, options);
+        var scores = input.Scores.gather(1, choice.Indices);
         if (counted is not null)
             scores *= counted;
         var weights = options.Score == ScoreFunction.Softmax && options.Softmax == SoftmaxOrder.AfterSelection
-            ? AmongChosen(input.Logits.gather(1, indices), counted)
+            ? AmongChosen(input.Logits.gather(1, choice.Indices), counted)
             : Normalized(scores, options);
 
         // The difference is exactly 0 forward and the identity on the chosen scores backward.
         if (options.StraightThrough)
             weights = weights.detach() + (scores - scores.detach());
         return options.ScalingFactor == 1 ? weights : weights * options.ScalingFactor;
+    }
+
+    /// <summary>
+    /// Which experts take part in normalising, [T, K], Bool; null when all do. Null experts do not, and by most rules only those chosen do. The others get 0.
+    /// </summary>
+    private static Tensor? Counted(Choice choice, GatingOptions options)
+    {
+        var counted = options.Selection.NormalizesOverChosen ? choice.Chosen : null;
+        if (options.NullExperts == 0)
+            return counted;
+        var real = choice.Indices.lt(options.ExpertCount - options.NullExperts);
+        return counted is null ? real : counted.bitwise_and(real);
     }
 
     /// <summary>The softmax over the logits that count. A finite floor, since a row of nothing but -∞ has no softmax.</summary>

@@ -19,6 +19,19 @@ public sealed class BalancedAssignmentTests
         select new Case(values, masked ? real : [.. real.Select(_ => true)]);
 
     [Fact]
+    public void In_evaluation_the_best_logit_is_chosen_where_scores_round_to_the_same()
+    {
+        using var scope = NewDisposeScope();
+        using var gate = Direct.Gate(PublishedGates.Base(2, 2), ScalarType.Float32);
+        gate.eval();
+
+        // σ(30) and σ(40) are both 1 in Float32.
+        using var decision = gate.Route(tensor(new float[] { 30, 40, 40, 30 }).reshape(2, 2));
+
+        Compare.Longs(decision.Indices).Should().Equal(1, 0);
+    }
+
+    [Fact]
     public void No_assignment_with_the_same_places_is_worth_more()
     {
         Cases.Sample(

@@ -5,6 +5,19 @@ namespace Moe.Core.Tests;
 /// <summary>Choices by a balanced transport plan (Clark et al. 2022).</summary>
 public sealed class SinkhornSelectionTests
 {
+    [Fact]
+    public void In_evaluation_the_best_logit_is_chosen_where_scores_round_to_the_same()
+    {
+        using var scope = NewDisposeScope();
+        using var gate = Direct.Gate(PublishedGates.Sinkhorn(2, 2), ScalarType.Float32);
+        gate.eval();
+
+        // σ(30) and σ(40) are both 1 in Float32.
+        using var decision = gate.Route(tensor(new float[] { 30, 40, 40, 30 }).reshape(2, 2));
+
+        Compare.Longs(decision.Indices).Should().Equal(1, 0);
+    }
+
     [Theory]
     [InlineData(1, 1.0, ScalarType.Float64)]
     [InlineData(2, 4.0, ScalarType.Float64)]
