@@ -19,7 +19,7 @@ internal static class ProgressText
 
     /// <summary>A training that is over: what it came to, by its last epoch.</summary>
     public static string Summary(TrainingResult result) => string.Join("  ", [
-        $"{result.Epochs.Count} epoch{(result.Epochs.Count == 1 ? "" : "s")}{(result.StoppedEarly ? ", stopped early" : "")}",
+        $"{result.Epochs.Count} epoch{(result.Epochs.Count == 1 ? "" : "s")}{End(result)}",
         .. result.Epochs.Count == 0 ? [] : Judgement(result.Epochs[^1]),
         $"{result.Elapsed.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture)} s",
     ]);
@@ -38,6 +38,11 @@ internal static class ProgressText
 
     /// <summary>Four decimals: enough to see a loss move.</summary>
     public static string Fine(double value) => value.ToString(Math.Abs(value) < 1000 ? "0.0000" : "G6", CultureInfo.InvariantCulture);
+
+    private static string End(TrainingResult result) =>
+        result.StoppedBy is { } alert ? $", stopped by the alarm at step {alert.Step.ToString(CultureInfo.InvariantCulture)}"
+        : result.StoppedEarly ? ", stopped early"
+        : "";
 
     private static IEnumerable<string> Judgement(EpochReport report)
     {

@@ -6,7 +6,7 @@ namespace Moe.Terminal;
 
 /// <summary>
 /// Shows how a training goes: two live bars (the whole training, the epoch) with loss, balance, tokens per second and the time left, and a
-/// line that stays for each epoch. Where output is redirected or the terminal cannot move its cursor, only the lines.
+/// line that stays for each epoch and for each collapse that an alarm tells of. Where output is redirected or the terminal cannot move its cursor, only the lines.
 /// </summary>
 /// <remarks>
 /// <para>It draws on the thread that trains, at most ten times a second, and has no threads or timers of its own. What others write to the
@@ -87,6 +87,14 @@ public sealed class TerminalProgress : TrainerCallback
             return;
         _lastFrame = _numbers.Elapsed;
         _live.Paint();
+    }
+
+    /// <inheritdoc/>
+    public override void OnAlert(CollapseAlert alert)
+    {
+        ArgumentNullException.ThrowIfNull(alert);
+        if (_numbers is not null)
+            WriteLine($"{Prefix}{alert}");
     }
 
     /// <inheritdoc/>

@@ -45,6 +45,23 @@ internal sealed class EpochSums
             AddHealth(Health, layer, health);
     }
 
+    /// <summary>The epoch under way as means over its samples; NaN where every step was skipped.</summary>
+    public EpochReport Report(TrainingProgress progress, EvaluationReport? validation, bool isBest, TimeSpan elapsed) => new()
+    {
+        Epoch = progress.Epoch,
+        Steps = progress.Step,
+        Loss = Loss / Samples,
+        TaskLoss = TaskLoss / Samples,
+        Balance = Balance / Samples,
+        Terms = Terms.ToDictionary(term => term.Key, term => new TermReport(term.Value.Value / Samples, term.Value.Lambda / Samples)),
+        Validation = validation,
+        Routing = Routing,
+        Health = Health,
+        IsBest = isBest,
+        TokensPerSecond = Seconds > 0 ? Tokens / Seconds : 0,
+        Elapsed = elapsed,
+    };
+
     public static void AddRouting(Dictionary<string, RoutingReport> sums, string layer, RoutingReport report) =>
         sums[layer] = sums.TryGetValue(layer, out var before) ? RoutingReport.Combine([before, report]) : report;
 

@@ -66,11 +66,12 @@ public sealed class Trainer
     /// <param name="validation">What to be judged on after each epoch; null for no judging.</param>
     /// <param name="cancellation">Ends training between two steps; a checkpoint is written first if there is to be one.</param>
     /// <returns>What came of it.</returns>
-    /// <exception cref="ArgumentException">Early stopping or keep-best is asked for without validation data, or a gate refuses what a schedule gave it.</exception>
+    /// <exception cref="ArgumentException">Early stopping or keep-best is asked for without validation data, a gate refuses what a schedule gave it, or a mixture is not fit for the revival that an alarm was
+    /// answered with.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled. The model is as after its last step.</exception>
     /// <exception cref="NonFiniteTrainingException">A loss or gradient was NaN or infinite, and the options say to stop.</exception>
     /// <exception cref="InvalidOperationException">
-    /// There is nothing to train, a loss or a metric is not a scalar, a λ or a learning rate is out of range, or <see cref="TrainerOptions.TopK"/> made a router
+    /// There is nothing to train, a loss or a metric is not a scalar, a λ or a learning rate is out of range, an alarm's response cannot be carried out, or <see cref="TrainerOptions.TopK"/> made a router
     /// look ahead though <see cref="TrainerOptions.Autoregressive"/> is set.
     /// </exception>
     /// <exception cref="NotSupportedException">The optimizer is LBFGS, which evaluates the loss several times a step.</exception>

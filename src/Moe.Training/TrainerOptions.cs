@@ -27,7 +27,7 @@ public sealed record TrainerOptions
     public Schedule Lambda { get; init; } = 0.01;
 
     /// <summary>Balance losses besides, each with a λ of its own.</summary>
-    /// <value>The default is none. Their names must differ from each other and from that of <see cref="Balance"/>.</value>
+    /// <value>The default is none. Their names must differ from each other and from those of <see cref="Balance"/> and <see cref="Metrics"/>.</value>
     public IReadOnlyList<BalanceTerm> Terms { get; init; } = [];
 
     /// <summary>
@@ -137,6 +137,8 @@ public sealed record TrainerOptions
         {
             var twice = Terms.Select(term => term.Name).Prepend(Balance.Name).CountBy(name => name).Where(pair => pair.Value > 1).Select(pair => pair.Key).ToArray();
             failures.Require(twice.Length == 0, $"Terms must have names that differ from each other and from that of Balance, but {string.Join(", ", twice)} is there more than once.");
+            string[] shared = [.. Terms.Select(term => term.Name).Intersect(Metrics?.Select(metric => metric?.Name ?? "") ?? [])];
+            failures.Require(shared.Length == 0, $"Terms must have other names than Metrics, but {string.Join(", ", shared)} is the name of both.");
         }
         Checkpoint?.Check(failures);
         failures.ThrowIfAny(parameterName);

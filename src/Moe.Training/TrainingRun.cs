@@ -12,6 +12,7 @@ internal sealed class TrainingRun : IDisposable
     private readonly TrainerCallback[] _callbacks;
     private readonly TrainingData _training;
     private readonly TrainingData? _validation;
+    private readonly StepSettings _settings;
     private readonly Lambdas _lambdas;
     private readonly TrainingStep _step;
     private readonly CollapseWatch? _watch;
@@ -32,6 +33,7 @@ internal sealed class TrainingRun : IDisposable
         _callbacks = callbacks;
         _training = training;
         _validation = validation;
+        _settings = new StepSettings(model, optimizer, options);
         _lambdas = new Lambdas(options);
         _step = new TrainingStep(model, optimizer, objective, options);
         _watch = options.Alarm is { } alarm ? new CollapseWatch(alarm, model, options.Seed) : null;
@@ -75,7 +77,7 @@ internal sealed class TrainingRun : IDisposable
             _best.Restore();
 
             // With the temperature and the K that it was judged with; with others its gates would give other outputs.
-            SetGates((best + 1) * _stepsPerEpoch - 1);
+            _settings.SetGates((best + 1) * _stepsPerEpoch - 1);
         }
         var result = new TrainingResult
         {
@@ -99,7 +101,7 @@ internal sealed class TrainingRun : IDisposable
         while (_progress.StepInEpoch < _stepsPerEpoch && _progress.StoppedBy is null)
         {
             StopIfCancelled(cancellation);
-            SetSchedules(_progress.Step);
+            _settings.Set(_progress.Step);
             var lambdas = _lambdas.At(_progress.Step, _progress.Factors, _progress.RaisedLambda);
             var before = _clock.Elapsed.TotalSeconds;
             var outcome = _step.Take(_progress.Step, lambdas, _training, order.Batches(_progress.StepInEpoch));
@@ -127,23 +129,7 @@ internal sealed class TrainingRun : IDisposable
             validation = _evaluator.Evaluate(_validation, CancellationToken.None);
         }
         var isBest = validation is not null && _best.Offer(validation, _progress);
-        var sums = _progress.Sums;
-        var samples = Math.Max(sums.Samples, 1);
-        var report = new EpochReport
-        {
-            Epoch = _progress.Epoch,
-            Steps = _progress.Step,
-            Loss = sums.Samples == 0 ? double.NaN : sums.Loss / samples,
-            TaskLoss = sums.Samples == 0 ? double.NaN : sums.TaskLoss / samples,
-            Balance = sums.Samples == 0 ? double.NaN : sums.Balance / samples,
-            Terms = sums.Terms.ToDictionary(term => term.Key, term => new TermReport(term.Value.Value / samples, term.Value.Lambda / samples)),
-            Validation = validation,
-            Routing = sums.Routing,
-            Health = sums.Health,
-            IsBest = isBest,
-            TokensPerSecond = sums.Seconds > 0 ? sums.Tokens / sums.Seconds : 0,
-            Elapsed = Elapsed,
-        };
+        var report = _progress.Sums.Report(_progress, validation, isBest, Elapsed);
         _progress.History.Add(report);
         _progress.StoppedEarly = _options.EarlyStoppingPatience is { } patience
             && _progress.Epoch - (_progress.BestEpoch ?? -1) >= patience;
@@ -152,37 +138,6 @@ internal sealed class TrainingRun : IDisposable
         _progress.Sums = new EpochSums();
         Tell(callback => callback.OnEpoch(report));
         Save();
-    }
-
-    private void SetSchedules(long step)
-    {
-        if (_options.LearningRate is { } learningRate)
-        {
-            foreach (var group in _optimizer.ParamGroups)
-                group.LearningRate = learningRate.AtLeastZero(step, nameof(TrainerOptions.LearningRate));
-        }
-        SetGates(step);
-    }
-
-    /// <summary>Gates check their own values, so that a bad schedule ends training between two steps.</summary>
-    private void SetGates(long step)
-    {
-        var topK = _options.TopK is { } choices ? (int?)Math.Round(choices.At(step), MidpointRounding.AwayFromZero) : null;
-        var changed = false;
-        foreach (var gate in _model.Gates)
-        {
-            if (_options.Temperature is { } temperature)
-                gate.Temperature = temperature.At(step);
-            if (_options.NoiseScale is { } noise)
-                gate.NoiseScale = noise.At(step);
-            if (topK is { } k && k != gate.TopK)
-            {
-                gate.TopK = k;
-                changed = true;
-            }
-        }
-        if (changed && _options.Autoregressive && _model.NotCausal() is { } reason)
-            throw new InvalidOperationException($"Step {step}: {reason}");
     }
 
     private StepReport Report(StepOutcome outcome) => new()
@@ -223,7 +178,7 @@ internal sealed class TrainingRun : IDisposable
 
         // As the last step left them: an epoch whose steps are done is yet to be judged with these.
         if (_progress.Step > 0)
-            SetSchedules(_progress.Step - 1);
+            _settings.Set(_progress.Step - 1);
     }
 
     private void Save()

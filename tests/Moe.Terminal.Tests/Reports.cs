@@ -51,6 +51,15 @@ internal static class Reports
         Elapsed = TimeSpan.FromSeconds(4.25),
     };
 
+    public static CollapseAlert Alert(long step) => new()
+    {
+        Layer = "moe",
+        Step = step,
+        Broken = [new BrokenRule(CollapseRule.DeadExperts, 3, 0)],
+        Routing = Routing["moe"],
+        Health = new GateHealth { Tokens = 32, LogitNorm = 1, WeightMargin = 0.5 },
+    };
+
     private static Dictionary<string, RoutingReport> Routing { get; } =
         new() { ["moe"] = RoutingReport.FromCounts([32, 32], [32, 32], 32, 2) };
 }

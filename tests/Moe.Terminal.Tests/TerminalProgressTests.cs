@@ -75,6 +75,22 @@ public sealed class TerminalProgressTests : IDisposable
     }
 
     [Fact]
+    public void A_collapse_leaves_a_line_and_the_end_says_if_it_was_the_reason()
+    {
+        var plan = Reports.Plan(epochs: 1);
+        var progress = new TerminalProgress(Plain(), _time) { Title = "digits" };
+        progress.OnStarted(plan);
+        progress.OnStep(Reports.Step(7, plan));
+        progress.OnAlert(Reports.Alert(7));
+        progress.OnCompleted(Reports.Result(plan) with { StoppedBy = Reports.Alert(7) });
+
+        var lines = Lines();
+        lines.Should().HaveCount(2);
+        lines[0].Should().Be("digits  Step 7: moe collapses: DeadExperts 3 (at most 0)");
+        lines[1].Should().StartWith("digits  1 epoch, stopped by the alarm at step 7  loss ");
+    }
+
+    [Fact]
     public void A_training_that_broke_off_says_where()
     {
         var plan = Reports.Plan();

@@ -136,6 +136,8 @@ public sealed partial class TrainerTests
 
         Build(new() { Terms = [new(new RouterZLoss(), 1), new(new RouterZLoss(), 2), new(new LoadBalance(), 1)] }).Should().Throw<ArgumentException>().WithMessage(
             "TrainerOptions is not valid: Terms must have names that differ from each other and from that of Balance, but load_balance, router_z is there more than once.*");
+        Build(new() { Terms = [new(new RouterZLoss(), 1) { Name = "accuracy" }], Metrics = [Metric.Accuracy] }).Should().Throw<ArgumentException>().WithMessage(
+            "*Terms must have other names than Metrics, but accuracy is the name of both.*");
         Build(new() { Terms = [new(new RouterZLoss(), null!)] }).Should().Throw<ArgumentException>().WithMessage("*Terms must be a list without null, each with a loss, a λ and a name.*");
         Build(new() { Terms = [new(null!, 1)] }).Should().Throw<ArgumentException>().WithMessage("*Terms must be a list without null,*");
         Build(new() { Terms = [new(new RouterZLoss(), 1) { Name = " " }] }).Should().Throw<ArgumentException>().WithMessage("*Terms must be a list without null,*");

@@ -13,6 +13,9 @@ internal static class ChoiceCounts
     /// <returns>[G, E], Int64.</returns>
     public static Tensor Of(RoutingDecision decision, Tensor scores, CountedChoices counted, long groups)
     {
+        // A decision has counted these already, over all its tokens.
+        if (counted == CountedChoices.Assigned && groups == 1)
+            return tensor(decision.Assigned.ToArray(), dtype: ScalarType.Int64, device: decision.Indices.device).unsqueeze(0);
         var (experts, meant) = counted switch
         {
             CountedChoices.Assigned => (decision.Indices, decision.Chosen),

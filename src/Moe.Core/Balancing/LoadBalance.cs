@@ -105,6 +105,6 @@ public sealed class LoadBalance : BalanceLoss
         var f = sums.Counts.to(ScalarType.Float64) / whole;
         var p = sums.Scores / tokens.to(type);
         var byGroup = (p * f.to(type)).sum(dim: 1) * sums.Counts.size(1);
-        return byGroup.size(0) == 1 ? byGroup[0] : byGroup.sum() / sums.Tokens.gt(0).sum().clamp_min(1);
+        return byGroup.size(0) == 1 ? byGroup.squeeze(0) : byGroup.sum() / sums.Tokens.gt(0).sum().clamp_min(1);
     }
 }

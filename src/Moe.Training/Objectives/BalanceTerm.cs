@@ -4,7 +4,8 @@ namespace Moe.Training;
 
 /// <summary>A balance loss that is learned from besides the task and <see cref="TrainerOptions.Balance"/>, with a λ of its own.</summary>
 /// <param name="Loss">What is computed from the decisions of each forward pass.</param>
-/// <param name="Lambda">λ, its weight in the objective; a plain number for a constant one. Range: 0 or more at every step.</param>
+/// <param name="Lambda">λ, its weight in the objective; a plain number for a constant one. Range: 0 or more at every step. At 0 the loss is
+/// computed and reported all the same, and must be finite, but nothing is learned from it: leave a term out that is not to cost anything.</param>
 /// <param name="Adapt">
 /// Changes λ by what the routing has come to (ReMoE, Wang et al. 2024, eq. 7): a factor on <paramref name="Lambda"/>, 1 at first, is asked for anew after each
 /// step that was taken, and saved with checkpoints. Null to leave λ to its schedule.

@@ -89,7 +89,13 @@ public sealed class Objective
         if (computed is null || computed.Any(value => value is null || value.numel() != 1))
             throw new InvalidOperationException($"The balance loss {name} must give one scalar a layer, or one in all, and none null.");
         Tensor[] values = [.. computed.Select(value => value.reshape([]).to(type, device))];
-        return new TermValue(name, lambda, values.Length == 0 ? zeros([], dtype: type, device: device) : stack(values).mean(), values);
+        var mean = values.Length switch
+        {
+            0 => zeros([], dtype: type, device: device),
+            1 => values[0].alias(),
+            _ => stack(values).mean(),
+        };
+        return new TermValue(name, lambda, mean, values);
     }
 
     private static void RequireWeight(double lambda, string name, string parameterName)

@@ -40,6 +40,16 @@ public sealed class RouterContractTests
             .Which.Violations.Should().Contain(violation => violation.Case.Contains("training", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("ignores forced choices", "forced to *, tokens are sent to *: obey RouterInput.Forced, or refuse it with an ArgumentException")]
+    [InlineData("says that sigmoids sum to 1", "the scores of token * sum to *, although ScoresSumToOne is true")]
+    public void What_is_seen_says_what_to_change(string what, string seen)
+    {
+        var (law, make) = BrokenRouters.All[what];
+
+        new RouterContract(make).Check(law).Should().OnlyContain(violation => violation.Seen != "").And.Subject.First().Seen.Should().Match(seen);
+    }
+
     [Fact]
     public void All_laws_together_report_each_that_is_broken()
     {

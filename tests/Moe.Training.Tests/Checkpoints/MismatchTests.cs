@@ -50,6 +50,25 @@ public sealed class MismatchTests : IDisposable
     }
 
     [Fact]
+    public void What_a_checkpoint_from_before_terms_and_alarms_does_not_say_is_as_at_the_start()
+    {
+        const string earlier = """
+            {"Epoch":1,"StepInEpoch":1,"Step":4,"Sums":{"TaskLoss":1.5,"Balance":2,"Loss":1.6,"Samples":6,"Tokens":6,"Seconds":0.1,
+            "Routing":{"0":{"Load":[4,2],"Assigned":[4,2],"Tokens":6,"TopK":1}}},
+            "History":[{"Epoch":0,"Steps":3,"Loss":1,"TaskLoss":1,"Balance":1,"Validation":{"TaskLoss":1,"Balance":1,"Metrics":{},"Routing":{}},
+            "Routing":{"0":{"Load":[9,9],"Assigned":[9,9],"Tokens":18,"TopK":1}},"IsBest":true,"TokensPerSecond":60,"Elapsed":"00:00:01"}],
+            "BestEpoch":0,"BestValue":1,"StoppedEarly":false,"ElapsedSeconds":1.1,"Settings":{"Seed":"0"}}
+            """;
+
+        var progress = TrainingProgress.FromJson("file", earlier);
+
+        (progress.Epoch, progress.Step, progress.RaisedLambda, progress.StoppedBy).Should().Be((1, 4L, 1.0, null));
+        (progress.Factors.Count, progress.Window.Steps, progress.Window.Routing.Count).Should().Be((0, 0, 0));
+        (progress.Sums.Samples, progress.Sums.Terms.Count, progress.Sums.Health.Count).Should().Be((6L, 0, 0));
+        (progress.History[0].Terms.Count, progress.History[0].Health.Count, progress.History[0].Validation!.Terms.Count).Should().Be((0, 0, 0));
+    }
+
+    [Fact]
     public void What_is_superfluous_is_named_too()
     {
         Save(new SmallTraining { Gates = 2, Options = Small.Options });

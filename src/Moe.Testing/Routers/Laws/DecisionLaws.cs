@@ -80,7 +80,7 @@ internal static class DecisionLaws
         {
             trial.Require(row.All(score => double.IsFinite(score) && score >= 0), $"the scores of token {token} go from {row.Min()} to {row.Max()}");
             trial.Require(
-                !decision.ScoresSumToOne || DecisionInNumbers.Same(row.Sum(), 1, trial.Tolerance), $"the scores of token {token} sum to {row.Sum()}");
+                !decision.ScoresSumToOne || DecisionInNumbers.Same(row.Sum(), 1, trial.Tolerance), $"the scores of token {token} sum to {row.Sum()}, although {nameof(decision.ScoresSumToOne)} is true");
         }
     }
 

@@ -119,7 +119,7 @@ internal static class InputLaws
             var obeyed = DecisionInNumbers.From(router.Route(batch.Tokens, new RoutingContext { TokenIds = batch.Ids, ForcedIndices = forced }));
             trial.Require(
                 obeyed.Indices.SequenceEqual(experts) && obeyed.Chosen.All(chosen => chosen),
-                $"forced to {DecisionInNumbers.List(experts)}, tokens are sent to {DecisionInNumbers.List(obeyed.Indices)}");
+                $"forced to {DecisionInNumbers.List(experts)}, tokens are sent to {DecisionInNumbers.List(obeyed.Indices)}: obey {nameof(RouterInput)}.{nameof(RouterInput.Forced)}, or refuse it with an {nameof(ArgumentException)}");
         }
         catch (ArgumentException)
         {
