@@ -108,6 +108,9 @@ public sealed record TrainerOptions
     /// <value>The default is 0.</value>
     public long Seed { get; init; }
 
+    /// <summary>What columns and tags beside the terms' are called.</summary>
+    private static readonly string[] ReservedNames = ["loss", "task_loss", "balance", "lambda", "learning_rate", "gradient_norm"];
+
     internal void Validate(string parameterName)
     {
         var failures = new OptionFailures(nameof(TrainerOptions))
@@ -137,6 +140,8 @@ public sealed record TrainerOptions
         {
             var twice = Terms.Select(term => term.Name).Prepend(Balance.Name).CountBy(name => name).Where(pair => pair.Value > 1).Select(pair => pair.Key).ToArray();
             failures.Require(twice.Length == 0, $"Terms must have names that differ from each other and from that of Balance, but {string.Join(", ", twice)} is there more than once.");
+            string[] reserved = [.. Terms.Select(term => term.Name).Intersect(ReservedNames)];
+            failures.Require(reserved.Length == 0, $"Terms must have other names than what reports have anyway, but {string.Join(", ", reserved)} is one of {string.Join(", ", ReservedNames)}.");
             string[] shared = [.. Terms.Select(term => term.Name).Intersect(Metrics?.Select(metric => metric?.Name ?? "") ?? [])];
             failures.Require(shared.Length == 0, $"Terms must have other names than Metrics, but {string.Join(", ", shared)} is the name of both.");
         }

@@ -134,6 +134,8 @@ public sealed partial class TrainerTests
     {
         using var model = Make.Classifier();
 
+        Build(new() { Terms = [new(new RouterZLoss(), 1) { Name = "lambda" }] }).Should().Throw<ArgumentException>().WithMessage(
+            "TrainerOptions is not valid: Terms must have other names than what reports have anyway, but lambda is one of loss, task_loss, balance, lambda, *");
         Build(new() { Terms = [new(new RouterZLoss(), 1), new(new RouterZLoss(), 2), new(new LoadBalance(), 1)] }).Should().Throw<ArgumentException>().WithMessage(
             "TrainerOptions is not valid: Terms must have names that differ from each other and from that of Balance, but load_balance, router_z is there more than once.*");
         Build(new() { Terms = [new(new RouterZLoss(), 1) { Name = "accuracy" }], Metrics = [Metric.Accuracy] }).Should().Throw<ArgumentException>().WithMessage(

@@ -105,7 +105,7 @@ public abstract class Router : nn.Module<Tensor, RoutingDecision>
             Capacity?.Validate(nameof(Capacity));
 
         using var scope = NewDisposeScope();
-        // Copied: the decision must not change when the caller uses the mask's memory again.
+        // Copied, as are forced choices: the decision must not change when the caller uses their memory again.
         var mask = context.Mask?.reshape(-1).clone();
         var tokens = input.reshape(-1, InputWidth);
         if (mask is not null)
@@ -116,7 +116,7 @@ public abstract class Router : nn.Module<Tensor, RoutingDecision>
         tokens = tokens.to(RoutingType(tokens.dtype));
         var length = input.dim() > 2 ? input.size(-2) : tokens.size(0);
         var given = new RouterInput(
-            tokens, mask, context.TokenIds?.reshape(-1), context.ForcedIndices?.reshape(tokens.size(0), -1), length, training);
+            tokens, mask, context.TokenIds?.reshape(-1), context.ForcedIndices?.reshape(tokens.size(0), -1).clone(), length, training);
         var proposal = Propose(given);
         proposal.Check(given, ExpertCount, GetType().Name);
         var decision = new Enforcement(this, proposal.Settled(scope, given, this), mask, length).Decide();
