@@ -17,15 +17,16 @@ internal sealed class HealthSums(IProcessSum? processes)
         sums[2] += weightMargin * tokens;
     }
 
-    /// <summary>The means over all tokens. Once a step: processes add up here.</summary>
+    /// <summary>The means over all tokens. Once a step, for all layers together: processes wait for each other here.</summary>
     public Dictionary<string, GateHealth> Read()
     {
+        double[] sums = [.. _layers.Values.SelectMany(layer => layer)];
+        processes?.Sum(sums);
         var health = new Dictionary<string, GateHealth>(_layers.Count);
-        foreach (var (layer, sums) in _layers)
+        foreach (var (index, layer) in _layers.Keys.Index())
         {
-            processes?.Sum(sums);
-            var tokens = Math.Max(sums[0], 1);
-            health[layer] = new GateHealth { Tokens = (long)sums[0], LogitNorm = sums[1] / tokens, WeightMargin = sums[2] / tokens };
+            var (tokens, norms, margins) = (sums[3 * index], sums[3 * index + 1], sums[3 * index + 2]);
+            health[layer] = new GateHealth { Tokens = (long)tokens, LogitNorm = norms / Math.Max(tokens, 1), WeightMargin = margins / Math.Max(tokens, 1) };
         }
         return health;
     }

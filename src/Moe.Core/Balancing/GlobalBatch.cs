@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using static TorchSharp.torch;
 
 namespace Moe.Core;
@@ -37,20 +38,25 @@ public sealed class GlobalBatch
     /// <summary>Assignments made to each expert of a layer, [E].</summary>
     /// <param name="layer">A layer that has been counted.</param>
     /// <returns>The sums so far.</returns>
-    public IReadOnlyList<long> Assigned(nn.Module layer) => Of(layer ?? throw new ArgumentNullException(nameof(layer))).Assigned;
+    public IReadOnlyList<long> Assigned(nn.Module layer) => Of(layer).Assigned;
 
     /// <summary>Kept assignments of each expert of a layer, [E].</summary>
     /// <param name="layer">A layer that has been counted.</param>
     /// <returns>The sums so far.</returns>
-    public IReadOnlyList<long> Load(nn.Module layer) => Of(layer ?? throw new ArgumentNullException(nameof(layer))).Load;
+    public IReadOnlyList<long> Load(nn.Module layer) => Of(layer).Load;
 
     /// <summary>Real tokens that a layer routed.</summary>
     /// <param name="layer">A layer that has been counted.</param>
     /// <returns>The sum so far.</returns>
-    public long Tokens(nn.Module layer) => Of(layer ?? throw new ArgumentNullException(nameof(layer))).Tokens;
+    public long Tokens(nn.Module layer) => Of(layer).Tokens;
 
-    private Sums Of(nn.Module layer) =>
-        _layers.TryGetValue(layer, out var sums) ? sums : throw new ArgumentException($"The layer {layer.GetName()} has not been counted in this batch.", nameof(layer));
+    private Sums Of([NotNull] nn.Module? layer)
+    {
+        ArgumentNullException.ThrowIfNull(layer);
+        return _layers.TryGetValue(layer, out var sums)
+            ? sums
+            : throw new ArgumentException($"The layer {layer.GetName()} has not been counted in this batch.", nameof(layer));
+    }
 
     private sealed class Sums(int experts)
     {

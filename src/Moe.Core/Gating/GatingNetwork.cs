@@ -144,7 +144,7 @@ public sealed class GatingNetwork : Router
             : throw new ArgumentOutOfRangeException(nameof(value), value, $"NoiseScale ({value}) must be 0 or more, and finite.");
     }
 
-    /// <summary>A rule of a user's own is checked before its choice is used here.</summary>
+    /// <summary>A score function or a rule of a user's own is checked before what it gives is used here.</summary>
     internal override bool IsTrusted => true;
 
     internal override Device? TokenDevice => Weight.device;

@@ -41,7 +41,8 @@ public sealed record LearnedNoise : RoutingNoise
         var deviation = nn.functional.softplus(nn.functional.linear(tokens, GatingNetwork.In(gate.NoiseWeight!, tokens.dtype)));
         if (Floor > 0)
             deviation += Floor;
-        return (gate.Draws.Normal(logits) * deviation * gate.NoiseScale, deviation * gate.NoiseScale);
+        var noise = gate.Draws.Normal(logits) * deviation;
+        return gate.NoiseScale == 1 ? (noise, deviation) : (noise * gate.NoiseScale, deviation * gate.NoiseScale);
     }
 }
 
