@@ -151,8 +151,8 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IExpert, IRout
         var inner = pass?.ForExperts();
         var tokens = input.reshape(-1, InputWidth);
         var plan = DispatchPlan.From(routing);
-        var answers = _experts.Answer(plan.Gather(tokens), plan.RowsPerExpert, inner);
-        var output = plan.Combine(answers, tokens, OutputWidth);
+        var output = plan.Fused(_experts, tokens)
+            ?? plan.Combine(_experts.Answer(plan.Gather(tokens), plan.RowsPerExpert, inner), tokens, OutputWidth);
         if (_shared is not null)
             output = output + Shared(tokens, routing, inner);
         return new MixtureOutput(output.reshape([.. input.shape[..^1], OutputWidth]), routing);

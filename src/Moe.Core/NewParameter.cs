@@ -10,12 +10,19 @@ internal static class NewParameter
     /// Uniform in ±1/√fanIn, as torch's Linear begins. Drawn where the generator lives and then moved, so that the same seed begins with
     /// the same weights on every device.
     /// </summary>
-    public static Parameter Uniform(long[] shape, long fanIn, Generator? generator, Device? device, ScalarType? dtype)
+    /// <param name="shape">Of the parameter.</param>
+    /// <param name="fanIn">Inputs per output.</param>
+    /// <param name="generator">Draws; torch's global one when null.</param>
+    /// <param name="device">Where the parameter lives.</param>
+    /// <param name="dtype">Its type.</param>
+    /// <param name="parts">Equal parts of the second to last dimension that are drawn one after the other.</param>
+    public static Parameter Uniform(long[] shape, long fanIn, Generator? generator, Device? device, ScalarType? dtype, int parts = 1)
     {
         var bound = 1 / Math.Sqrt(fanIn);
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        var drawn = empty(shape, dtype: dtype, device: generator?.device ?? device).uniform_(-bound, bound, generator);
+        long[] part = [.. shape[..^2], shape[^2] / parts, shape[^1]];
+        var drawn = cat([.. Enumerable.Range(0, parts).Select(_ => empty(part, dtype: dtype, device: generator?.device ?? device).uniform_(-bound, bound, generator))], -2);
         return From(generator is null ? drawn : drawn.to(device ?? get_default_device()));
     }
 

@@ -74,7 +74,7 @@ public sealed class MixtureOfExpertsTextbookTests
         Func<Tensor, Tensor>[] experts =
         [
             row => Textbook.FeedForward(row, p["experts.0.up_weight"][0], p["experts.0.up_bias"][0], p["experts.0.down_weight"][0], p["experts.0.down_bias"][0]),
-            row => Textbook.SwiGlu(row, p["experts.1.gate_weight"], p["experts.1.up_weight"], p["experts.1.down_weight"]),
+            row => Textbook.SwiGlu(row, p["experts.1.gate_up_weight"], p["experts.1.down_weight"]),
             row => row.detach() * 2 - 1,
             row => Textbook.FeedForward(row, p["experts.0.up_weight"][1], p["experts.0.up_bias"][1], p["experts.0.down_weight"][1], p["experts.0.down_bias"][1]),
             row => row.matmul(p["experts.4.weight"].t()) + p["experts.4.bias"],

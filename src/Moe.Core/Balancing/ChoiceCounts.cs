@@ -20,7 +20,7 @@ internal static class ChoiceCounts
         {
             CountedChoices.Assigned => (decision.Indices, decision.Chosen),
             CountedChoices.Kept => (decision.Indices, decision.Kept),
-            CountedChoices.TopScores => (scores.topk(decision.TopK, dim: 1, largest: true, sorted: false).indexes, null),
+            CountedChoices.TopScores => (SelectionRule.BestFirst(scores.detach(), decision.TopK), null),
             _ => First(decision, scores, counted),
         };
         if (decision.Mask is { } mask)

@@ -49,11 +49,13 @@ public sealed class SmoothLoadLoss : BalanceLoss
     private Tensor Threshold(Tensor noisy, int topK)
     {
         if (Options.OneThreshold)
-            return noisy.topk(topK, dim: 1, largest: true, sorted: true).values.narrow(1, topK - 1, 1);
-        var best = noisy.topk(topK + 1, dim: 1, largest: true, sorted: true).values;
+            return Best(noisy, topK).narrow(1, topK - 1, 1);
+        var best = Best(noisy, topK + 1);
         var (last, next) = (best.narrow(1, topK - 1, 1), best.narrow(1, topK, 1));
         return where(noisy.gt(next), next, last);
     }
+
+    private static Tensor Best(Tensor noisy, int choices) => noisy.gather(1, SelectionRule.BestFirst(noisy.detach(), choices));
 
     /// <summary>Φ, the standard normal distribution function.</summary>
     private static Tensor Gaussian(Tensor z) => 0.5 * (1 + (z / Math.Sqrt(2)).erf());

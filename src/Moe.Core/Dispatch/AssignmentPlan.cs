@@ -3,40 +3,33 @@ using static TorchSharp.torch;
 namespace Moe.Core;
 
 /// <summary>Each token is copied once for each expert it goes to, and gets the weighted sum of their answers.</summary>
-/// <remarks>N = T · K assignments, of which M are kept. A stable sort by expert keeps token order inside each expert.</remarks>
+/// <remarks>N = T · K assignments, of which M are kept.</remarks>
 internal sealed class AssignmentPlan : DispatchPlan
 {
     private readonly RoutingDecision _decision;
-    private readonly long _routed;
 
-    /// <summary>Which assignment (t · K + k) each routed row is, [M].</summary>
-    private readonly Tensor _assignments;
-
-    /// <summary>In which row the answer to each assignment lies, [N]; M stands for the row of zeros of those that are not kept.</summary>
-    private readonly Tensor _rows;
+    /// <summary>M, where an assignment is not kept, stands for a row of zeros.</summary>
+    private readonly AssignmentOrder _order;
 
     public AssignmentPlan(RoutingDecision decision)
     {
         _decision = decision;
-        _routed = decision.Load.Sum();
-        var experts = decision.AllKept
-            ? decision.Indices
-            : decision.Indices.masked_fill(decision.Kept.bitwise_not(), decision.ExpertCount);
-        var (_, order) = experts.reshape(-1).sort(0, descending: false, stable: true);
-
-        var rows = Rows.Inverse(order);
-        _assignments = order.narrow(0, 0, _routed);
-        _rows = decision.AllKept ? rows : rows.clamp_max(_routed);
+        _order = AssignmentOrder.Of(decision);
     }
 
     public override IReadOnlyList<long> RowsPerExpert => _decision.Load;
 
+    public override Tensor? Fused(ExpertPool experts, Tensor tokens) =>
+        experts.OnlyStack is { } stack && SwiGluMixture.Takes(stack, _decision, tokens)
+            ? WithPassedThrough(SwiGluMixture.Answer(stack, tokens, _decision, _order), tokens)
+            : null;
+
     public override Tensor Gather(Tensor tokens)
     {
-        var rows = Rows.Pick(tokens, _assignments.div(_decision.TopK, RoundingMode.floor));
+        var rows = Rows.Pick(tokens, _order.Assignments.div(_decision.TopK, RoundingMode.floor));
         if (_decision.WeightTarget == WeightTarget.Output)
             return rows;
-        var weights = _decision.Weights.to(tokens.dtype).reshape(-1).gather(0, _assignments).unsqueeze(-1);
+        var weights = _decision.Weights.to(tokens.dtype).reshape(-1).gather(0, _order.Assignments).unsqueeze(-1);
         return rows * (_decision.WeightTarget == WeightTarget.Input ? weights : 1 + (weights - weights.detach()));
     }
 
@@ -45,7 +38,7 @@ internal sealed class AssignmentPlan : DispatchPlan
         if (!_decision.AllKept)
             answers.Add(zeros(1, outputWidth, dtype: tokens.dtype, device: tokens.device));
         var all = answers.Count == 1 ? answers[0] : cat(answers);
-        var rows = _rows.reshape(-1, _decision.TopK);
+        var rows = _order.RowOf.reshape(-1, _decision.TopK);
         var weights = _decision.WeightTarget == WeightTarget.Input ? _decision.Kept.to(tokens.dtype) : _decision.Weights.to(tokens.dtype);
         if (_decision.MostKept < _decision.TopK)
         {
@@ -55,9 +48,11 @@ internal sealed class AssignmentPlan : DispatchPlan
             (rows, weights) = (rows.gather(1, places), weights.gather(1, places));
         }
         var byToken = Rows.Pick(all, rows.reshape(-1)).reshape(rows.size(0), rows.size(1), outputWidth);
-        var output = weights.unsqueeze(1).bmm(byToken).squeeze(1);
-        return _decision.DroppedTokens == DroppedTokens.PassThrough && _decision.Dropped > 0 ? output + PassedThrough(tokens) : output;
+        return WithPassedThrough(weights.unsqueeze(1).bmm(byToken).squeeze(1), tokens);
     }
+
+    private Tensor WithPassedThrough(Tensor output, Tensor tokens) =>
+        _decision.DroppedTokens == DroppedTokens.PassThrough && _decision.Dropped > 0 ? output + PassedThrough(tokens) : output;
 
     /// <summary>The real tokens that wanted experts and found all of them full; 0 for all others.</summary>
     private Tensor PassedThrough(Tensor tokens)

@@ -12,6 +12,9 @@ internal abstract class DispatchPlan
     public static DispatchPlan From(RoutingDecision decision) =>
         decision.Slots is { } slots ? new SlotPlan(slots, decision.Mask) : new AssignmentPlan(decision);
 
+    /// <summary>The whole journey in one step, [T, Dout], where there is a way that is made for such experts; null where there is none.</summary>
+    public virtual Tensor? Fused(ExpertPool experts, Tensor tokens) => null;
+
     /// <summary>What the experts are asked, grouped by expert: [T, D] → [M, D].</summary>
     public abstract Tensor Gather(Tensor tokens);
 

@@ -11,6 +11,9 @@ internal sealed class ExpertPool : nn.Module
 {
     private readonly IExpert[] _experts;
 
+    /// <summary>Where all experts of a stack stand one after the other, beginning here.</summary>
+    private readonly bool[] _wholeStacks;
+
     /// <summary>Takes the experts over. Everything that could be wrong with them is checked before anything is taken.</summary>
     public ExpertPool(string name, IReadOnlyList<IExpert> experts)
         : base(name)
@@ -23,9 +26,14 @@ internal sealed class ExpertPool : nn.Module
             if (ModuleOf(_experts[index]) is { } module && registered.Add(module))
                 register_module($"{index}", module);
         }
+        _wholeStacks = [.. _experts.Select((expert, index) =>
+            expert is StackedExperts.Slice { Index: 0, Stack: var stack } && _experts.Skip(index).Take(stack.Count).SequenceEqual(stack))];
     }
 
     public IReadOnlyList<IExpert> Experts => _experts;
+
+    /// <summary>The stack that is all there is, in the order of its experts; null if there is anything else.</summary>
+    public StackedExperts? OnlyStack => _wholeStacks[0] && StackOf(0).Count == _experts.Length ? StackOf(0) : null;
 
     /// <summary>Lets each expert answer its rows: rows lie grouped by expert, <paramref name="counts"/> says how many each has.</summary>
     /// <param name="rows">[n, D].</param>
@@ -37,12 +45,17 @@ internal sealed class ExpertPool : nn.Module
         var answers = new List<Tensor>(_experts.Length + 1);
         var slices = new Dictionary<StackedExperts, Tensor[][]>();
         var start = 0L;
-        for (var index = 0; index < _experts.Length; index++)
+        for (var index = 0; index < _experts.Length;)
         {
-            if (counts[index] == 0)
-                continue;
-            answers.Add(Answer(index, rows.narrow(0, start, counts[index]), pass, slices));
-            start += counts[index];
+            var together = _wholeStacks[index] ? StackOf(index) : null;
+            long[] own = [.. Enumerable.Range(index, together?.Count ?? 1).Select(expert => counts[expert])];
+            if (own.Sum() is > 0 and var count)
+            {
+                var asked = rows.narrow(0, start, count);
+                answers.Add(together is null ? Answer(index, asked, pass, slices) : Together(together, asked, own));
+                start += count;
+            }
+            index += own.Length;
         }
         return answers;
     }
@@ -87,6 +100,14 @@ internal sealed class ExpertPool : nn.Module
                 $"Expert {index} ({expert.GetType().Name}) must answer [{rows.size(0)}, {expert.OutputWidth}] to rows {TensorGuard.Shape(rows)}, but gave {got}.");
         }
         return answer.to(rows.dtype, rows.device);
+    }
+
+    private StackedExperts StackOf(int index) => ((StackedExperts.Slice)_experts[index]).Stack;
+
+    private static Tensor Together(StackedExperts stack, Tensor rows, long[] counts)
+    {
+        var brought = Bring(rows, stack.FirstWeight);
+        return StackProducts.For(stack, brought, counts).Answer(stack, brought, counts).to(rows.dtype, rows.device);
     }
 
     private static Tensor[][] SlicesOf(StackedExperts stack, Dictionary<StackedExperts, Tensor[][]> slices)

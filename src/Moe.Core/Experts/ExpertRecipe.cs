@@ -8,15 +8,22 @@ namespace Moe.Core;
 /// </summary>
 internal abstract record ExpertRecipe(long InputWidth, long OutputWidth)
 {
-    /// <summary>The weights of one expert, in the order in which <see cref="Compute"/> takes them.</summary>
+    /// <summary>The weights of one expert, by the numbers that <see cref="Product"/> calls them by.</summary>
     public abstract IReadOnlyList<WeightShape> Weights { get; }
 
-    /// <summary>Maps rows [n, D] to [n, Dout] with the weights of one expert.</summary>
-    public abstract Tensor Compute(Tensor rows, IReadOnlyList<Tensor> weights);
+    /// <summary>Maps rows [*, D] to [*, Dout]; what it does besides the products is elementwise, so that the rows of several experts may go together.</summary>
+    public abstract Tensor Compute(Tensor rows, Product product);
+
+    /// <summary>The same with the weights of one expert, for rows [n, D].</summary>
+    public Tensor Compute(Tensor rows, IReadOnlyList<Tensor> weights) =>
+        Compute(rows, (input, weight, bias) => nn.functional.linear(input, weights[weight], bias is { } number ? weights[number] : null));
 }
 
-/// <summary>Name, shape and number of inputs per output of one weight. FanIn 0 marks a bias that begins at zero.</summary>
-internal sealed record WeightShape(string Name, long[] Shape, long FanIn);
+/// <summary>x · Wᵀ + b, with weight and bias given by their places in <see cref="ExpertRecipe.Weights"/>; null for no bias.</summary>
+internal delegate Tensor Product(Tensor rows, int weight, int? bias);
+
+/// <summary>Name, shape and number of inputs per output of one weight. FanIn 0 marks a bias that begins at zero; several parts are drawn one after the other.</summary>
+internal sealed record WeightShape(string Name, long[] Shape, long FanIn, int Parts = 1);
 
 /// <summary>x · Wᵀ + b.</summary>
 internal sealed record LinearRecipe(long InputWidth, long OutputWidth, bool Bias) : ExpertRecipe(InputWidth, OutputWidth)
@@ -27,8 +34,7 @@ internal sealed record LinearRecipe(long InputWidth, long OutputWidth, bool Bias
         .. Bias ? [new WeightShape("bias", [OutputWidth], 0)] : Array.Empty<WeightShape>(),
     ];
 
-    public override Tensor Compute(Tensor rows, IReadOnlyList<Tensor> weights) =>
-        nn.functional.linear(rows, weights[0], Bias ? weights[1] : null);
+    public override Tensor Compute(Tensor rows, Product product) => product(rows, 0, Bias ? 1 : null);
 }
 
 /// <summary>act(x · W_upᵀ + b_up) · W_downᵀ + b_down.</summary>
@@ -44,36 +50,29 @@ internal sealed record FeedForwardRecipe(FeedForwardOptions Options)
             : Array.Empty<WeightShape>(),
     ];
 
-    public override Tensor Compute(Tensor rows, IReadOnlyList<Tensor> weights)
-    {
-        var hidden = Options.Activation.Apply(nn.functional.linear(rows, weights[0], Options.Bias ? weights[2] : null));
-        return nn.functional.linear(hidden, weights[1], Options.Bias ? weights[3] : null);
-    }
+    public override Tensor Compute(Tensor rows, Product product) =>
+        product(Options.Activation.Apply(product(rows, 0, Options.Bias ? 2 : null)), 1, Options.Bias ? 3 : null);
 }
 
 /// <summary>(act(x · W_gateᵀ) ⊙ (x · W_upᵀ)) · W_downᵀ, or with another unit in the place of act(gate) ⊙ up.</summary>
+/// <remarks>Gate and up lie in one matrix, gate above up: one product reads the rows once.</remarks>
 internal sealed record GatedFeedForwardRecipe(GatedFeedForwardOptions Options)
     : ExpertRecipe(Options.InputWidth, Options.OutputWidth ?? Options.InputWidth)
 {
     public override IReadOnlyList<WeightShape> Weights =>
     [
-        new("gate_weight", [Options.HiddenWidth, InputWidth], InputWidth),
-        new("up_weight", [Options.HiddenWidth, InputWidth], InputWidth),
+        new("gate_up_weight", [2 * Options.HiddenWidth, InputWidth], InputWidth, Parts: 2),
         new("down_weight", [OutputWidth, Options.HiddenWidth], Options.HiddenWidth),
         .. Options.Bias
-            ? [
-                new WeightShape("gate_bias", [Options.HiddenWidth], 0),
-                new WeightShape("up_bias", [Options.HiddenWidth], 0),
-                new WeightShape("down_bias", [OutputWidth], 0),
-            ]
+            ? [new WeightShape("gate_up_bias", [2 * Options.HiddenWidth], 0), new WeightShape("down_bias", [OutputWidth], 0)]
             : Array.Empty<WeightShape>(),
     ];
 
-    public override Tensor Compute(Tensor rows, IReadOnlyList<Tensor> weights)
+    public override Tensor Compute(Tensor rows, Product product)
     {
-        var gate = nn.functional.linear(rows, weights[0], Options.Bias ? weights[3] : null);
-        var up = nn.functional.linear(rows, weights[1], Options.Bias ? weights[4] : null);
+        var both = product(rows, 0, Options.Bias ? 2 : null);
+        var (gate, up) = (both.narrow(-1, 0, Options.HiddenWidth), both.narrow(-1, Options.HiddenWidth, Options.HiddenWidth));
         var hidden = Options.Unit is { } unit ? unit.Combine(gate, up) : Options.Activation.Apply(gate) * up;
-        return nn.functional.linear(hidden, weights[2], Options.Bias ? weights[5] : null);
+        return product(hidden, 1, Options.Bias ? 3 : null);
     }
 }

@@ -6,8 +6,8 @@ namespace Moe.Core;
 /// A gated feed-forward network (SwiGLU, GEGLU, ReGLU, and the units of <see cref="GatedUnit"/>) as an expert: (act(x · W_gateᵀ) ⊙ (x · W_upᵀ)) · W_downᵀ.
 /// </summary>
 /// <remarks>
-/// Parameters: <c>gate_weight</c> and <c>up_weight</c> [F, D], <c>down_weight</c> [Dout, F], drawn from U(-1/√fan-in, 1/√fan-in); biases
-/// of the same prefixes, zero at first, if the options ask for them.
+/// Parameters: <c>gate_up_weight</c> [2F, D] (W_gate above W_up), <c>down_weight</c> [Dout, F], drawn from U(-1/√fan-in, 1/√fan-in); biases
+/// <c>gate_up_bias</c> [2F] and <c>down_bias</c> [Dout], zero at first, if the options ask for them.
 /// </remarks>
 public sealed class GatedFeedForwardExpert : StackableExpert
 {

@@ -22,7 +22,7 @@ public abstract class StackableExpert : nn.Module<Tensor, Tensor>, IExpert
         foreach (var weight in recipe.Weights)
         {
             register_parameter(weight.Name, weight.FanIn > 0
-                ? NewParameter.Uniform(weight.Shape, weight.FanIn, generator, device, dtype)
+                ? NewParameter.Uniform(weight.Shape, weight.FanIn, generator, device, dtype, weight.Parts)
                 : NewParameter.Zeros(weight.Shape, device, dtype));
         }
     }

@@ -119,14 +119,17 @@ public sealed class StackedExperts : nn.Module, IReadOnlyList<IExpert>
     }
 
     /// <summary>The first weight, which tells type and device of all.</summary>
-    internal Parameter FirstWeight => get_parameter(_weightNames[0])!;
+    internal Parameter FirstWeight => Weight(0);
+
+    /// <summary>A weight of all experts, [E, *], by its place in the recipe.</summary>
+    internal Parameter Weight(int place) => get_parameter(_weightNames[place])!;
 
     private static StackedExperts Fresh(int count, ExpertRecipe recipe, Generator? generator, Device? device, ScalarType? dtype)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         TensorGuard.Floating(dtype, nameof(dtype));
         return new StackedExperts(recipe, count, weight => weight.FanIn > 0
-            ? NewParameter.Uniform([count, .. weight.Shape], weight.FanIn, generator, device, dtype)
+            ? NewParameter.Uniform([count, .. weight.Shape], weight.FanIn, generator, device, dtype, weight.Parts)
             : NewParameter.Zeros([count, .. weight.Shape], device, dtype));
     }
 

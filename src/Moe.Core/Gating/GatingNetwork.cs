@@ -190,8 +190,8 @@ public sealed class GatingNetwork : Router
         };
     }
 
-    /// <summary>A parameter in the type that is routed in.</summary>
-    internal static Tensor In(Parameter parameter, ScalarType type) => parameter.dtype == type ? parameter : parameter.to(type);
+    /// <summary>A parameter or buffer in the type that is routed in.</summary>
+    internal static Tensor In(Tensor parameter, ScalarType type) => parameter.dtype == type ? parameter : parameter.to(type);
 
     private static GatingOptions Checked(GatingOptions options)
     {
@@ -206,7 +206,8 @@ public sealed class GatingNetwork : Router
 
     /// <summary>What is chosen by. The bias goes in here and nowhere else.</summary>
     private Tensor Keys(Tensor perturbed, Tensor scores) =>
-        SelectionBias is { } bias ? scores.detach() + bias.to(scores.dtype)
-        : Options.Selection.NeedsOrderOnly && Options.Score.KeepsOrder ? perturbed.detach()
-        : scores.detach();
+        SelectionBias is { } bias ? Constant(scores) + In(bias, scores.dtype)
+        : Constant(Options.Selection.NeedsOrderOnly && Options.Score.KeepsOrder ? perturbed : scores);
+
+    private static Tensor Constant(Tensor tensor) => tensor.requires_grad ? tensor.detach() : tensor;
 }

@@ -107,13 +107,16 @@ public abstract class Router : nn.Module<Tensor, RoutingDecision>
         using var scope = NewDisposeScope();
         // Copied, as are forced choices: the decision must not change when the caller uses their memory again.
         var mask = context.Mask?.reshape(-1).clone();
-        var tokens = input.reshape(-1, InputWidth);
+        // A router of the user's own gets a tensor of its own, whatever it does with it.
+        var tokens = IsTrusted && input.dim() == 2 ? input : input.reshape(-1, InputWidth);
         if (mask is not null)
         {
             // Padding may hold anything, NaN too; 0 · NaN in the backward pass would spoil the router's gradient.
             tokens = tokens.masked_fill(mask.bitwise_not().unsqueeze(-1), 0);
         }
-        tokens = tokens.to(RoutingType(tokens.dtype));
+        var type = RoutingType(tokens.dtype);
+        if (tokens.dtype != type)
+            tokens = tokens.to(type);
         var length = input.dim() > 2 ? input.size(-2) : tokens.size(0);
         var given = new RouterInput(
             tokens, mask, context.TokenIds?.reshape(-1), context.ForcedIndices?.reshape(tokens.size(0), -1).clone(), length, training);

@@ -7,7 +7,7 @@ namespace Moe.Core;
 /// A decision's counts as plain numbers. They are read from the device in one transfer, the only one of a forward pass:
 /// the sizes of the experts' batches must be known on the host, and the checks for NaN and for entries out of range ride along.
 /// </summary>
-internal sealed record RoutingCounts(
+internal readonly record struct RoutingCounts(
     long[] Kept, long[] Assigned, long ValidTokens, long NonFinite, long Invalid, long Misplaced, long MostKept, long? Places)
 {
     /// <summary>Reads the counts of kept [E + 1] and made [E + 1] assignments, and scalars.</summary>

@@ -11,14 +11,19 @@ namespace Moe.Core;
 /// <para>Immutable. It owns its tensors, belongs to the dispose scope in which it was made (unless a <see cref="RoutingPass"/>
 /// holds it), and is disposed as one; its plain numbers stay readable. Weights, scores and logits carry gradients to the router; indices and counts do not.
 /// Equality is by reference.</para>
+/// <para><see cref="Kept"/> and <see cref="Counts"/> may be made only when asked for first, on any thread. Within another dispose scope than the decision's they do not end with
+/// either scope, but with <see cref="Dispose"/>.</para>
 /// </remarks>
 public sealed class RoutingDecision : IDisposable
 {
     private readonly long[] _counts;
     private readonly long[] _assigned;
     private readonly Tensor? _perturbed;
+    private Tensor? _kept;
+    private Tensor? _countTensor;
 
-    internal RoutingDecision(RoutingProposal proposal, Tensor weights, Tensor? mask, Tensor kept, Tensor counts, RoutingCounts host)
+    /// <summary>Puts a decision together; <paramref name="kept"/> and <paramref name="counts"/> are made when asked for if they are null: all are kept, and the host has the counts.</summary>
+    internal RoutingDecision(RoutingProposal proposal, Tensor weights, Tensor? mask, Tensor? kept, Tensor? counts, RoutingCounts host)
     {
         Indices = proposal.Indices;
         Weights = weights;
@@ -31,8 +36,8 @@ public sealed class RoutingDecision : IDisposable
         ScoresSumToOne = proposal.ScoresSumToOne;
         Slots = proposal.Slots;
         Mask = mask;
-        Kept = kept;
-        Counts = counts;
+        _kept = kept;
+        _countTensor = counts;
         TokenCount = Indices.size(0);
         TopK = (int)Indices.size(1);
         ValidTokens = host.ValidTokens;
@@ -51,7 +56,7 @@ public sealed class RoutingDecision : IDisposable
     public Tensor? Chosen { get; }
 
     /// <summary>Which assignments take place, [T, K], Bool: false where none was meant, an expert was full, or the token is padding.</summary>
-    public Tensor Kept { get; }
+    public Tensor Kept => _kept ?? Own(ref _kept, ones(TokenCount, TopK, dtype: ScalarType.Bool, device: There));
 
     /// <summary>The router's raw output, before noise and temperature, [T, E].</summary>
     public Tensor Logits { get; }
@@ -72,7 +77,7 @@ public sealed class RoutingDecision : IDisposable
     public bool ScoresSumToOne { get; }
 
     /// <summary>Kept assignments of each expert, [E], Int64, on the tokens' device.</summary>
-    public Tensor Counts { get; }
+    public Tensor Counts => _countTensor ?? Own(ref _countTensor, tensor(_counts, dtype: ScalarType.Int64, device: There));
 
     /// <summary>Which tokens are real, [T], Bool; null when all are.</summary>
     public Tensor? Mask { get; }
@@ -119,13 +124,60 @@ public sealed class RoutingDecision : IDisposable
     /// <summary>The most assignments that any token has kept; K unless the router chooses different numbers for different tokens.</summary>
     internal long MostKept { get; }
 
-    internal IEnumerable<Tensor> Tensors =>
-        new[] { Indices, Weights, Kept, Logits, Scores, Counts, Mask, Chosen, _perturbed, NoiseDeviation, Slots?.Dispatch, Slots?.Combine }.OfType<Tensor>();
+    /// <summary>Those that there are now.</summary>
+    internal IEnumerable<Tensor> Tensors
+    {
+        get
+        {
+            yield return Indices;
+            yield return Weights;
+            yield return Logits;
+            yield return Scores;
+            if (_kept is not null)
+                yield return _kept;
+            if (_countTensor is not null)
+                yield return _countTensor;
+            if (Mask is not null)
+                yield return Mask;
+            if (Chosen is not null)
+                yield return Chosen;
+            if (_perturbed is not null)
+                yield return _perturbed;
+            if (NoiseDeviation is not null)
+                yield return NoiseDeviation;
+            if (Slots is not null)
+            {
+                yield return Slots.Dispatch;
+                yield return Slots.Combine;
+            }
+        }
+    }
+
+    /// <summary>Where the tensors are.</summary>
+    private Device There
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(Indices.IsInvalid, this);
+            return Indices.device;
+        }
+    }
 
     /// <summary>Releases the decision's tensors.</summary>
     public void Dispose()
     {
         foreach (var tensor in Tensors)
             tensor.Dispose();
+    }
+
+    /// <summary>Takes over a tensor that was made late, unless another thread was faster. It must not end with a scope that the decision outlives.</summary>
+    private Tensor Own(ref Tensor? place, Tensor made)
+    {
+        if (CurrentDisposeScope?.Contains(Indices) != true)
+            made.DetachFromDisposeScope();
+        if (Interlocked.CompareExchange(ref place, made, null) is not { } faster)
+            return made;
+        made.Dispose();
+        return faster;
     }
 }

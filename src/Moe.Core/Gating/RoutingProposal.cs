@@ -77,6 +77,8 @@ public sealed class RoutingProposal
     /// </summary>
     internal RoutingProposal Settled(DisposeScope scope, RouterInput input, Router router)
     {
+        if (router.IsTrusted && IsWithin(scope))
+            return this;
         var (indices, misplaced) = router.IsTrusted ? (Indices, Misplaced) : ExpertRange.Of(Indices, router.ExpertCount, input.Mask);
         return new RoutingProposal
         {
@@ -95,5 +97,12 @@ public sealed class RoutingProposal
         };
 
         Tensor Own(Tensor tensor) => scope.Contains(tensor) ? tensor : tensor.alias();
+    }
+
+    private bool IsWithin(DisposeScope scope)
+    {
+        return Has(Logits) && Has(Scores) && Has(Indices) && Has(Weights) && Has(Chosen) && Has(Perturbed) && Has(NoiseDeviation) && Has(Slots?.Dispatch) && Has(Slots?.Combine);
+
+        bool Has(Tensor? tensor) => tensor is null || scope.Contains(tensor);
     }
 }

@@ -61,10 +61,9 @@ public sealed class ExternalLibtorchTests : IDisposable
     [Fact]
     public void Program_runs_on_them()
     {
-        var libtorch = LibtorchOfThePackage();
         var program = HouseProgram.Write(folder);
 
-        DotNet.Run(program, ("MOE_LIBTORCH", libtorch), "build", "-c", "Release").Succeeded();
+        DotNet.Run(program, ("MOE_LIBTORCH", Repository.Libtorch), "build", "-c", "Release").Succeeded();
         var output = DotNet.Run(program, "exec", Path.Combine("out", "Program.dll")).Succeeded();
 
         output.Should().Contain("sum 3");
@@ -85,12 +84,4 @@ public sealed class ExternalLibtorchTests : IDisposable
         evaluated.RootElement.GetProperty("Items").GetProperty("None").EnumerateArray()
             .Where(item => item.GetProperty("DefiningProjectName").GetString() == "ExternalLibtorch")
             .Select(item => item.GetProperty("Link").GetString());
-
-    // A libtorch that is sure to be on the machine: the one that the other tests run on.
-    private static string LibtorchOfThePackage()
-    {
-        var runtime = OperatingSystem.IsWindows() ? "win-x64" : OperatingSystem.IsMacOS() ? "osx-arm64" : "linux-x64";
-        return Path.Combine(
-            Repository.PackageCache, "libtorch-cpu-" + runtime, Repository.LibtorchVersion, "runtimes", runtime, "native");
-    }
 }

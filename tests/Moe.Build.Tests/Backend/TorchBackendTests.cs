@@ -23,6 +23,18 @@ public class TorchBackendTests
     }
 
     [Fact]
+    public void Without_backend_a_program_references_TorchSharp_alone_whatever_libtorch_is_there()
+    {
+        using var evaluated = JsonDocument.Parse(DotNet.Run(
+            Repository.Root, ("MOE_LIBTORCH", Repository.Libtorch), "msbuild", Repository.ProjectWithBackend,
+            "-getItem:PackageReference,PackageVersion,None", "-p:TorchBackend=none").Succeeded());
+
+        Libtorch(evaluated).Should().BeEmpty();
+        Names(evaluated, "None").Should().NotContain(name => name.Contains("torch_cpu", StringComparison.Ordinal));
+        VersionOf(evaluated, "TorchSharp").Should().Be(Repository.TorchSharpVersion);
+    }
+
+    [Fact]
     public void Libraries_reference_TorchSharp_alone()
     {
         using var evaluated = Evaluate(
@@ -42,7 +54,7 @@ public class TorchBackendTests
             Repository.Root, "msbuild", Repository.ProjectWithBackend, "-t:" + target, "-p:TorchBackend=rocm").Failed();
 
         output.Should().Contain(
-            "error MOE0003: TorchBackend is 'rocm', which is not one of: cpu, cuda-12.8-win, cuda-12.8-linux, cuda-12.1-win.");
+            "error MOE0003: TorchBackend is 'rocm', which is not one of: cpu, cuda-12.8-win, cuda-12.8-linux, cuda-12.1-win, none.");
     }
 
     private static JsonDocument Evaluate(string? backend, string? project = null)

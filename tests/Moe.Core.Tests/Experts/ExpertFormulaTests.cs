@@ -49,8 +49,8 @@ public sealed class ExpertFormulaTests
             new GatedFeedForwardExpert(new() { InputWidth = 4, HiddenWidth = 6, Activation = activation, Bias = bias }, dtype: ScalarType.Float64), 1);
         var x = Make.Normal(2, 5, 4);
         Tensor B(string key) => bias ? expert.get_parameter(key)! : zeros(1, dtype: ScalarType.Float64);
-        var gate = formula(x.matmul(expert.get_parameter("gate_weight")!.t()) + B("gate_bias"));
-        var up = x.matmul(expert.get_parameter("up_weight")!.t()) + B("up_bias");
+        var both = (x.matmul(expert.get_parameter("gate_up_weight")!.t()) + B("gate_up_bias")).chunk(2, 1);
+        var (gate, up) = (formula(both[0]), both[1]);
 
         Compare.Close(expert.forward(x), (gate * up).matmul(expert.get_parameter("down_weight")!.t()) + B("down_bias"), 1e-13);
     }

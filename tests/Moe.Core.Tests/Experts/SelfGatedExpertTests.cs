@@ -18,7 +18,7 @@ public sealed class SelfGatedExpertTests
             var p = layer.named_parameters().ToDictionary(pair => pair.name, pair => (Tensor)pair.parameter);
             var gate = (input * p["shared_experts.0.gate_weight"]).sum(dim: 1, keepdim: true);
             var shared = Textbook.SwiGlu(
-                input, p["shared_experts.0.expert.gate_weight"], p["shared_experts.0.expert.up_weight"], p["shared_experts.0.expert.down_weight"]);
+                input, p["shared_experts.0.expert.gate_up_weight"], p["shared_experts.0.expert.down_weight"]);
             var routed = Textbook.Mixture(input, layer.Network.Weight, null, Textbook.StackOf(layer), layer.Network.Options);
             return routed + shared / (1 + (-gate).exp());
         }

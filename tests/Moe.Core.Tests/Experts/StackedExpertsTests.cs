@@ -85,7 +85,7 @@ public sealed class StackedExpertsTests
         var enumerator = ((System.Collections.IEnumerable)stack).GetEnumerator();
         enumerator.MoveNext().Should().BeTrue();
         enumerator.Current.Should().BeSameAs(stack[0]);
-        stack.state_dict().Keys.Should().Equal("gate_weight", "up_weight", "down_weight", "gate_bias", "up_bias", "down_bias");
+        stack.state_dict().Keys.Should().Equal("gate_up_weight", "down_weight", "gate_up_bias", "down_bias");
         stack.Dispose();
         using var x = Make.Normal(1, ScalarType.Float32, 1, 4);
         stack[0].Invoking(e => e.forward(x)).Should().Throw<ObjectDisposedException>();

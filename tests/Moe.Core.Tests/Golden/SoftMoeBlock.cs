@@ -56,8 +56,8 @@ internal static class SoftMoeBlock
     private static IEnumerable<WeightPart> Gated(int index) =>
     [
         .. from kind in new[] { "weight", "bias" }
-           from half in new[] { (0, "up"), (1, "gate") }
-           select WeightPart.Half($"experts.experts.{index}.0.{kind}", $"experts.0.{half.Item2}_{kind}", 0, half.Item1, ours => ours[index]),
+           from half in new[] { 0, 1 }
+           select WeightPart.Half($"experts.experts.{index}.0.{kind}", $"experts.0.gate_up_{kind}", 0, half, ours => ours[index].chunk(2, 0)[1 - half]),
         WeightPart.Slice($"experts.experts.{index}.3.weight", "experts.0.down_weight", index),
         WeightPart.Slice($"experts.experts.{index}.3.bias", "experts.0.down_bias", index),
     ];

@@ -24,8 +24,8 @@ internal sealed record WeightPart(string Published, string Ours, Func<Tensor, Te
         new(published, ours, tensor => tensor.chunk(2, dimension)[half], ofOurs);
 
     /// <summary>Every other entry of the last dimension.</summary>
-    public static WeightPart EveryOther(string published, string ours, int first, Func<Tensor, Tensor>? then = null) =>
-        new(published, ours, tensor => Part(tensor.slice(-1, first, tensor.size(-1), 2), then));
+    public static WeightPart EveryOther(string published, string ours, int first, Func<Tensor, Tensor>? then = null, Func<Tensor, Tensor>? ofOurs = null) =>
+        new(published, ours, tensor => Part(tensor.slice(-1, first, tensor.size(-1), 2), then), ofOurs);
 
     /// <summary>Copies published weights in, and makes sure that every number of ours came from them.</summary>
     public static void Copy(IReadOnlyCollection<WeightPart> parts, Dictionary<string, Tensor> published, Dictionary<string, Tensor> ours)

@@ -35,9 +35,10 @@ internal static class Textbook
         return (hidden * 0.5 * (1 + (hidden / Math.Sqrt(2)).erf())).matmul(down.t()) + downBias;
     }
 
-    /// <summary>W_down · (silu(W_gate · x) ⊙ W_up · x).</summary>
-    public static Tensor SwiGlu(Tensor row, Tensor gate, Tensor up, Tensor down)
+    /// <summary>W_down · (silu(W_gate · x) ⊙ W_up · x), W_gate and W_up one above the other.</summary>
+    public static Tensor SwiGlu(Tensor row, Tensor gateUp, Tensor down)
     {
+        var (gate, up) = (gateUp.chunk(2, 0)[0], gateUp.chunk(2, 0)[1]);
         var gated = row.matmul(gate.t());
         return (gated / (1 + (-gated).exp()) * row.matmul(up.t())).matmul(down.t());
     }

@@ -17,19 +17,9 @@ internal sealed class Enforcement(Router router, RoutingProposal proposal, Tenso
 
     public RoutingDecision Decide()
     {
-        var meant = Meant(mask?.unsqueeze(-1), proposal.Chosen);
-
-        // E stands for "no expert": it sorts behind all others and is counted apart.
-        var made = meant is null ? proposal.Indices : proposal.Indices.masked_fill(meant.bitwise_not(), _experts);
-        var places = _limited ? Capacity.Places(RealTokensByGroup(), _choices, _experts, router.Capacity!, router.training) : null;
-        var kept = places is not null ? Capacity.Keep(made, places, _experts, Capacity.Order(proposal, made, router))
-            : meant is not null ? made.lt(_experts)
-            : torch.ones_like(made, dtype: ScalarType.Bool);
-        var assigned = Capacity.Count(made, _experts);
-        var counts = _limited ? Capacity.Count(made.masked_fill(kept.bitwise_not(), _experts), _experts) : assigned;
-
-        var host = Read(made, kept, counts, assigned, places);
-        return new RoutingDecision(proposal, Weights(meant, kept), mask, kept, counts.narrow(0, 0, _experts), host)
+        var (kept, counts, host) = HostPath.Allows(proposal.Indices) ? OnHost() : OnDevice();
+        Refuse(host);
+        return new RoutingDecision(proposal, kept is null ? proposal.Weights : Weights(kept), mask, kept, counts, host)
         {
             SequenceLength = sequenceLength,
             WeightTarget = router.WeightTarget,
@@ -38,9 +28,33 @@ internal sealed class Enforcement(Router router, RoutingProposal proposal, Tenso
         };
     }
 
-    /// <summary>Reads the counts, and looks at those of what must not be.</summary>
-    private RoutingCounts Read(Tensor made, Tensor kept, Tensor counts, Tensor assigned, Tensor? places)
+    /// <summary>By loops over the host's memory; without a capacity, no operator runs.</summary>
+    private (Tensor? Kept, Tensor? Counts, RoutingCounts Host) OnHost()
     {
+        if (router.Capacity is null)
+        {
+            var (all, numbers) = HostCounting.Of(proposal, mask, _experts, limit: null, told: null);
+            return (all, null, numbers);
+        }
+        var made = Made(Meant());
+        var places = Places();
+        (Tensor, Tensor)? limit = places is null ? null : (Capacity.Order(proposal, made, router), places);
+        var (kept, host) = HostCounting.Of(proposal, mask, _experts, limit, Told(made, places));
+        return (kept, null, host);
+    }
+
+    /// <summary>By operators, and one transfer to the host.</summary>
+    private (Tensor? Kept, Tensor? Counts, RoutingCounts Host) OnDevice()
+    {
+        var meant = Meant();
+        var made = Made(meant);
+        var places = Places();
+        var kept = places is not null ? Capacity.Keep(made, places, _experts, Capacity.Order(proposal, made, router))
+            : meant is not null ? made.lt(_experts)
+            : null;
+        var assigned = Capacity.Count(made, _experts);
+        var counts = _limited ? Capacity.Count(made.masked_fill(kept!.bitwise_not(), _experts), _experts) : assigned;
+
         // What is not finite in the logits is not finite after noise and temperature either, which may spoil them on their own.
         // x - x is 0 unless x is NaN or infinite; isfinite says the same, but not on the meta device.
         var logits = proposal.Perturbed ?? proposal.Logits;
@@ -50,35 +64,49 @@ internal sealed class Enforcement(Router router, RoutingProposal proposal, Tenso
             NonFinite = (logits - logits).ne(0).sum(),
             Invalid = proposal.Invalid,
             Misplaced = proposal.Misplaced,
-            MostKept = proposal.Chosen is null ? null : kept.sum(1).amax([0]),
-            Places = Capacity.Told(made, places, Groups, _experts, router.Capacity, router.training)?.amax([0]).to(ScalarType.Int64),
+            MostKept = proposal.Chosen is null ? null : kept!.sum(1).amax([0]),
+            Places = Told(made, places)?.amax([0]).to(ScalarType.Int64),
         });
+        return (kept, counts.narrow(0, 0, _experts), host);
+    }
+
+    /// <summary>Looks at the counts of what must not be.</summary>
+    private void Refuse(RoutingCounts host)
+    {
         if (host.Invalid > 0)
             throw new ArgumentException($"Expected token ids and forced experts in range, no expert twice in a row, got {host.Invalid} entries that are not.");
         if (host.Misplaced > 0)
             throw new InvalidOperationException($"{router.GetType().Name} must choose among the experts 0 to {_experts - 1}, but {host.Misplaced} of {_tokens} × {_choices} choices (tokens × K) are none of them.");
         if (host.NonFinite > 0)
             throw new NonFiniteRoutingException(host.NonFinite, _tokens, _experts, router);
-        return host;
     }
 
-    private Tensor Weights(Tensor? meant, Tensor kept)
+    private Tensor Weights(Tensor kept)
     {
-        if (!_limited && meant is null)
-            return proposal.Weights;
         var weights = proposal.Weights * kept;
         if (!_limited || !router.Capacity!.RenormalizeKept)
             return weights;
 
         // Scaled to the sum that the weights had.
-        var before = meant is null ? proposal.Weights : proposal.Weights * meant;
+        var before = Meant() is { } meant ? proposal.Weights * meant : proposal.Weights;
         return weights * (before.sum(dim: 1, keepdim: true) / weights.sum(dim: 1, keepdim: true).clamp_min(1e-20));
     }
+
+    /// <summary>Which assignments are meant, [T, K] or [T, 1]; null when all are.</summary>
+    private Tensor? Meant()
+    {
+        var real = mask?.unsqueeze(-1);
+        return real is null || proposal.Chosen is null ? proposal.Chosen ?? real : real.bitwise_and(proposal.Chosen);
+    }
+
+    /// <summary>The experts, with E for "no expert": it sorts behind all others and is counted apart.</summary>
+    private Tensor Made(Tensor? meant) => meant is null ? proposal.Indices : proposal.Indices.masked_fill(meant.bitwise_not(), _experts);
+
+    private Tensor? Places() => _limited ? Capacity.Places(RealTokensByGroup(), _choices, _experts, router.Capacity!, router.training) : null;
+
+    private Tensor? Told(Tensor made, Tensor? places) => Capacity.Told(made, places, Groups, _experts, router.Capacity, router.training);
 
     /// <summary>Real tokens of each group, [G].</summary>
     private Tensor RealTokensByGroup() =>
         mask?.reshape(Groups, -1).sum(1) ?? torch.full([Groups], _tokens / Groups, dtype: ScalarType.Int64, device: _device);
-
-    /// <summary>Which assignments are meant; null when all are.</summary>
-    private static Tensor? Meant(Tensor? real, Tensor? chosen) => real is null || chosen is null ? chosen ?? real : real.bitwise_and(chosen);
 }

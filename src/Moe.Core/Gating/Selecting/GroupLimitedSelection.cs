@@ -25,7 +25,7 @@ public sealed record GroupLimitedSelection : SelectionRule
         ArgumentNullException.ThrowIfNull(input);
         var tokens = input.Keys.size(0);
         var byGroup = input.Keys.reshape(tokens, Groups, -1);
-        var groups = byGroup.topk(ScoresPerGroup, dim: -1, largest: true, sorted: true).values.sum(dim: -1);
+        var groups = byGroup.gather(-1, BestFirst(byGroup, ScoresPerGroup)).sum(dim: -1);
         var winners = At(groups, BestFirst(groups, KeptGroups));
         var keys = byGroup.masked_fill(winners.bitwise_not().unsqueeze(-1), double.NegativeInfinity).reshape(tokens, -1);
         return new Selected(BestFirst(keys, input.TopK));

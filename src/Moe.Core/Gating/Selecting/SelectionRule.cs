@@ -43,7 +43,7 @@ public abstract record SelectionRule
         var experts = keys.size(1);
         return choices == experts
             ? arange(experts, dtype: ScalarType.Int64, device: keys.device).expand(keys.size(0), experts).contiguous()
-            : keys.topk(choices, dim: -1, largest: true, sorted: true).indexes;
+            : LargestOfRow.Of(keys, choices);
     }
 
     /// <summary>True at the given places of each row, [T, K], and false elsewhere; as wide as <paramref name="like"/>.</summary>
@@ -51,5 +51,5 @@ public abstract record SelectionRule
         zeros_like(like, dtype: ScalarType.Bool).scatter(1, places, ones_like(places, dtype: ScalarType.Bool));
 
     /// <summary>The K largest of each row, best first, also when K = E.</summary>
-    internal static Tensor BestFirst(Tensor keys, int choices) => keys.topk(choices, dim: -1, largest: true, sorted: true).indexes;
+    internal static Tensor BestFirst(Tensor keys, int choices) => LargestOfRow.Of(keys, choices);
 }

@@ -15,18 +15,22 @@ internal static class Weighting
     public static Tensor Weigh(SelectionInput input, Choice choice, GatingOptions options)
     {
         var counted = Counted(choice, options);
+        var isAmongChosen = options.Score == ScoreFunction.Softmax && options.Softmax == SoftmaxOrder.AfterSelection;
+        if (isAmongChosen && !options.StraightThrough)
+            return Scaled(AmongChosen(input.Logits.gather(1, choice.Indices), counted), options);
+
         var scores = input.Scores.gather(1, choice.Indices);
         if (counted is not null)
             scores *= counted;
-        var weights = options.Score == ScoreFunction.Softmax && options.Softmax == SoftmaxOrder.AfterSelection
-            ? AmongChosen(input.Logits.gather(1, choice.Indices), counted)
-            : Normalized(scores, options);
+        var weights = isAmongChosen ? AmongChosen(input.Logits.gather(1, choice.Indices), counted) : Normalized(scores, options);
 
         // The difference is exactly 0 forward and the identity on the chosen scores backward.
         if (options.StraightThrough)
             weights = weights.detach() + (scores - scores.detach());
-        return options.ScalingFactor == 1 ? weights : weights * options.ScalingFactor;
+        return Scaled(weights, options);
     }
+
+    private static Tensor Scaled(Tensor weights, GatingOptions options) => options.ScalingFactor == 1 ? weights : weights * options.ScalingFactor;
 
     /// <summary>
     /// Which experts take part in normalising, [T, K], Bool; null when all do. Null experts do not, and by most rules only those chosen do. The others get 0.
@@ -50,7 +54,18 @@ internal static class Weighting
         if (!options.Renormalize)
             return scores;
         var norm = options.NormPower == 1 ? scores.sum(dim: -1, keepdim: true) : Norm(scores, options.NormPower);
-        return scores / (norm + options.NormEpsilon).clamp_min(Least);
+        return scores / (IsAmple(norm, options.NormEpsilon) ? norm : (norm + options.NormEpsilon).clamp_min(Least));
+    }
+
+    /// <summary>Whether all norms are so large that neither the addend nor the floor changes a bit of them; where that would have to be waited for, it is not asked.</summary>
+    private static bool IsAmple(Tensor norm, double epsilon)
+    {
+        if (!HostPath.Allows(norm))
+            return false;
+        var ample = Math.Max(epsilon * (1L << 54), Least);
+        return norm.dtype == ScalarType.Float64
+            ? !HostMemory.Of<double>(norm).ContainsAnyExceptInRange(ample, double.MaxValue)
+            : !HostMemory.Of<float>(norm).ContainsAnyExceptInRange((float)ample, float.MaxValue);
     }
 
     private static Tensor Norm(Tensor scores, double power) =>

@@ -1,0 +1,35 @@
+using System.CommandLine;
+using System.CommandLine.Invocation;
+
+namespace Moe.Benchmarks.Ratios;
+
+/// <summary>What the program can be asked for, and how it answers.</summary>
+internal static class Commands
+{
+    public const string Parts = "parts";
+
+    public const int Ok = 0;
+    public const int Failed = 1;
+    public const int BadUsage = 2;
+    public const int Interrupted = 130;
+
+    public static int Run(string[] args)
+    {
+        var parts = new Command(Parts, "Time the parts of the layer with BenchmarkDotNet. So does everything that is not named here, as --filter '*'. Its help: parts --help.")
+        {
+            TreatUnmatchedTokensAsErrors = false,
+        };
+        var root = new RootCommand("Measures what the layer of Moe.Core costs, as ratios.") { RatiosCommand.Make(args), parts, PeakCommand.Make() };
+        var parsed = root.Parse(args);
+        return parsed.Action is ParseErrorAction
+            ? Fail(BadUsage, parsed.Errors.Select(error => error.Message))
+            : parsed.Invoke();
+    }
+
+    public static int Fail(int code, IEnumerable<string> messages)
+    {
+        foreach (var message in messages)
+            Console.Error.WriteLine($"Error: {message}");
+        return code;
+    }
+}

@@ -1,0 +1,95 @@
+using System.CommandLine;
+using Moe.Benchmarks.Ratios.Contenders;
+using static TorchSharp.torch;
+
+namespace Moe.Benchmarks.Ratios;
+
+/// <summary>The layer against a dense one, the published loop, the textbook's loop and the floor of the machine.</summary>
+internal static class RatiosCommand
+{
+    public const string Name = "ratios";
+
+    public static Command Make(string[] args)
+    {
+        var json = new Option<string?>("--json") { Description = "File for the results, an array of objects. It appears only when all rows are done." };
+        var cases = new Option<string[]>("--cases")
+        {
+            Description = $"Rows to run, by parts of their ids ({RatioCase.All[0].Id}), in which * stands for anything; all when absent. 'smoke' is a tiny layer that takes seconds.",
+            AllowMultipleArgumentsPerToken = true,
+        };
+        var seconds = new Option<double>("--seconds") { Description = "Time for the rounds of a row; there are at least five.", DefaultValueFactory = _ => 3 };
+        var threads = new Option<int?>("--threads") { Description = "Threads of torch; its own choice when absent." };
+        var keep = new Option<bool>("--keep-environment") { Description = $"Do not start again with {MeasuringEnvironment.Summary}." };
+        var command = new Command(Name, "Compare the layer with a dense one of equal active parameters, with loops over experts and tokens, and with what the machine can do.")
+        {
+            json, cases, seconds, threads, keep,
+        };
+        command.SetAction(parsed => Run(
+            args, parsed.GetValue(json), parsed.GetValue(cases) ?? [], parsed.GetValue(seconds), parsed.GetValue(threads), parsed.GetValue(keep)));
+        return command;
+    }
+
+    private static int Run(string[] args, string? json, string[] patterns, double seconds, int? threads, bool keep)
+    {
+        if (seconds is not (> 0 and <= 600))
+            return Commands.Fail(Commands.BadUsage, [$"--seconds ({seconds}) must lie above 0 and at most at 600."]);
+        if (threads is not (null or (>= 1 and <= 1024)))
+            return Commands.Fail(Commands.BadUsage, [$"--threads ({threads}) must lie between 1 and 1024."]);
+        var rows = RatioCase.Matching(patterns);
+        if (rows.Count == 0)
+            return Commands.Fail(Commands.BadUsage, [$"--cases ({string.Join(' ', patterns)}) matches none of: {string.Join(", ", RatioCase.All.Select(row => row.Id))}."]);
+        if (!keep && MeasuringEnvironment.StartAgain(args) is { } code)
+            return code;
+
+        using var cancellation = new CancellationTokenSource();
+        ConsoleCancelEventHandler stop = (_, pressed) =>
+        {
+            // The first Ctrl+C ends the run between two calls, the second the process.
+            pressed.Cancel = !cancellation.IsCancellationRequested;
+            cancellation.Cancel();
+        };
+        Console.CancelKeyPress += stop;
+        try
+        {
+            using var file = json is null ? null : new ResultFile(json);
+            if (threads is { } count)
+                set_num_threads(count);
+            Console.WriteLine(MeasuringEnvironment.Describe());
+            var results = Measure(rows, seconds, PeakMemory.Find(cancellation.Token), cancellation.Token);
+            ResultTable.Print(results);
+            file?.Write(RatioRow.ToJson(results.Select(result => result.ToRow())));
+            return Commands.Ok;
+        }
+        catch (OperationCanceledException)
+        {
+            return Commands.Fail(Commands.Interrupted, ["stopped; nothing was written."]);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidOperationException)
+        {
+            return Commands.Fail(Commands.Failed, [exception.Message]);
+        }
+        finally
+        {
+            Console.CancelKeyPress -= stop;
+        }
+    }
+
+    private static List<RowResult> Measure(IReadOnlyList<RatioCase> rows, double seconds, PeakMemory? memory, CancellationToken cancellation)
+    {
+        var results = new List<RowResult>();
+        // Rows of the same layer and type share the weights, which take seconds to draw.
+        foreach (var group in rows.GroupBy(row => (row.Layer, row.Type)))
+        {
+            using var lineup = new Lineup(group.Key.Layer, group.Key.Type);
+            foreach (var row in group)
+            {
+                var result = new RowTimer(row, lineup, seconds, cancellation).Measure();
+                if (memory is not null)
+                    result = memory.AddTo(result, cancellation);
+                results.Add(result);
+                Console.Error.WriteLine($"[{results.Count}/{rows.Count}] {ResultTable.Line(result)}");
+            }
+        }
+        return results;
+    }
+}

@@ -1,0 +1,28 @@
+using static TorchSharp.torch;
+
+namespace Moe.Core;
+
+/// <summary>What SwiGLU experts of a stack are asked: all tensors contiguous and on the host.</summary>
+/// <param name="Tokens">[T, D].</param>
+/// <param name="Weights">The router's, [T, K], Float32 or Float64; 0 where an assignment is not kept.</param>
+/// <param name="In">W_gate above W_up, [E, 2F, D].</param>
+/// <param name="Out">W_down, [E, Dout, F].</param>
+/// <param name="Plan">Who is asked about what.</param>
+internal readonly record struct SwiGluCall(Tensor Tokens, Tensor Weights, Tensor In, Tensor Out, FusedPlan Plan)
+{
+    /// <summary>F.</summary>
+    public long Hidden => In.size(1) / 2;
+
+    /// <summary>The token of each row, [M], Int64.</summary>
+    public Tensor TokenOfRow() => Plan.Assignments.div(Plan.TopK, RoundingMode.floor);
+
+    /// <summary>The weight of each row, [M], of the tokens' type.</summary>
+    public Tensor WeightOfRow() => Weights.reshape(-1).index_select(0, Plan.Assignments).to(Tokens.dtype);
+}
+
+/// <summary>Where the gradients of a call go; null where nobody wants one.</summary>
+/// <param name="In">By <see cref="SwiGluCall.In"/>.</param>
+/// <param name="Out">By <see cref="SwiGluCall.Out"/>.</param>
+/// <param name="Rows">By each row that was gathered from the tokens, [M, D].</param>
+/// <param name="WeightOfRow">By the weight of each row, [M], of the router's type.</param>
+internal readonly record struct SwiGluGradients(Tensor? In, Tensor? Out, Tensor? Rows, Tensor WeightOfRow);
