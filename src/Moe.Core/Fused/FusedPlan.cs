@@ -18,7 +18,7 @@ internal sealed class FusedPlan
         var few = new List<Segment>();
         var many = new List<Segment>();
         var idle = new List<int>();
-        var limit = type == ScalarType.Float32 && Lanes.AreFast ? MostOfFew : 0;
+        var limit = type == ScalarType.Float32 && decision.Weights.dtype == ScalarType.Float32 && Lanes.AreFast ? MostOfFew : 0;
         var start = 0L;
         for (var expert = 0; expert < decision.Load.Count; expert++)
         {

@@ -127,6 +127,26 @@ public sealed class SwiGluMixtureTests
         }
     }
 
+    /// <summary>A user's router may weigh Float32 tokens in Float64.</summary>
+    [Fact]
+    public void Takes_weights_in_Float64_for_tokens_in_Float32()
+    {
+        using var scope = NewDisposeScope();
+        var logits = Make.Normal(3, 9, 4).requires_grad_();
+        var (fused, general) = (Answer(Activation.Silu), Answer(Unrecognised));
+
+        Compare.Close(fused.Output, general.Output, 1e-5);
+        Compare.Close(fused.Gradient, general.Gradient, 1e-5);
+
+        (Tensor Output, Tensor Gradient) Answer(Activation activation)
+        {
+            var options = new GatedFeedForwardOptions { InputWidth = 1, HiddenWidth = 10, Activation = activation };
+            var layer = Make.Filled(new MixtureOfExperts(new FixedRouter(logits, topK: 2), StackedExperts.GatedFeedForward(4, options)), 5);
+            var output = layer.forward(Make.Normal(4, ScalarType.Float32, 9, 1));
+            return (output, autograd.grad([output.square().sum()], [logits])[0]);
+        }
+    }
+
     [Fact]
     public void Leaves_nothing_behind()
     {
