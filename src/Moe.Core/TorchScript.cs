@@ -8,7 +8,7 @@ namespace Moe.Core;
 /// </remarks>
 internal static class TorchScript
 {
-    private static readonly Lazy<jit.CompilationUnit> Compiled = new(() => jit.compile(ManyRows.Script + GroupedProducts.Script));
+    private static readonly Lazy<jit.CompilationUnit> Compiled = new(() => jit.compile(TorchExperts.Script + GroupedProducts.Script));
 
     /// <summary>Calls a function of one of the texts.</summary>
     /// <param name="function">Its name.</param>

@@ -6,30 +6,27 @@ namespace Moe.Core;
 /// <remarks>T tokens, K choices, E experts, M routed rows, sorted by expert. Belongs to the decision and the dispose scope in which it was made.</remarks>
 internal sealed class FusedPlan
 {
-    /// <summary>Up to so many rows of an expert our own loops are faster than a matrix product of the library's (docs/performance.md).</summary>
-    public const int MostOfFew = 32;
-
     private AssignmentOrder _order;
 
     public FusedPlan(RoutingDecision decision, AssignmentOrder order, ScalarType type)
     {
         _order = order;
         (Tokens, TopK, Rows) = (decision.TokenCount, decision.TopK, order.Assignments.size(0));
-        var few = new List<Segment>();
-        var many = new List<Segment>();
-        var idle = new List<int>();
-        var limit = type == ScalarType.Float32 && decision.Weights.dtype == ScalarType.Float32 && Lanes.AreFast ? MostOfFew : 0;
-        var start = 0L;
+        ByLoops = type == ScalarType.Float32 && decision.Weights.dtype == ScalarType.Float32 && Lanes.AreFast;
+        var (asked, start) = (0, 0L);
         for (var expert = 0; expert < decision.Load.Count; expert++)
+            asked += decision.Load[expert] > 0 ? 1 : 0;
+        (Segments, Idle) = (new Segment[asked], new Segment[decision.Load.Count - asked]);
+        for (var (expert, next) = (0, 0); expert < decision.Load.Count; expert++)
         {
-            var count = decision.Load[expert];
-            if (count == 0)
-                idle.Add(expert);
+            var count = (int)decision.Load[expert];
+            if (count > 0)
+                Segments[next++] = new(expert, start, count);
             else
-                (count <= limit ? few : many).Add(new(expert, start, (int)count));
+                Idle[expert - next] = new(expert, start, 0);
+            Most = Math.Max(Most, count);
             start += count;
         }
-        (Few, Many, Idle) = ([.. few], [.. many], [.. idle]);
     }
 
     /// <summary>T.</summary>
@@ -41,14 +38,17 @@ internal sealed class FusedPlan
     /// <summary>M.</summary>
     public long Rows { get; }
 
-    /// <summary>The experts with few rows.</summary>
-    public Segment[] Few { get; }
-
-    /// <summary>The experts with many rows.</summary>
-    public Segment[] Many { get; }
+    /// <summary>The experts that have rows.</summary>
+    public Segment[] Segments { get; }
 
     /// <summary>The experts without rows.</summary>
-    public int[] Idle { get; }
+    public Segment[] Idle { get; }
+
+    /// <summary>The most rows of an expert.</summary>
+    public int Most { get; }
+
+    /// <summary>Whether loops of our own compute the experts (<see cref="FloatExperts"/>), or products of torch (<see cref="TorchExperts"/>).</summary>
+    public bool ByLoops { get; }
 
     /// <summary>The same plan with the same order in other handles, which live as long as the one who asks.</summary>
     public FusedPlan With(AssignmentOrder order)

@@ -50,15 +50,10 @@ internal sealed class SwiGluFunction : autograd.SingleTensorFunction<SwiGluFunct
             call.Out.requires_grad ? empty_like(call.Out) : null,
             call.Tokens.requires_grad ? empty(call.Plan.Rows, call.Tokens.size(1), dtype: call.Tokens.dtype, device: CPU) : null,
             empty(call.Plan.Rows, dtype: call.Weights.dtype, device: CPU));
-        if (call.Plan.Few.Length > 0)
-            FewRows.Backward(call, gradient, kept, into);
-        if (call.Plan.Many.Length > 0)
-            ManyRows.Backward(call, gradient, kept, into);
-        foreach (var expert in call.Plan.Idle)
-        {
-            into.In?.select(0, expert).zero_();
-            into.Out?.select(0, expert).zero_();
-        }
+        if (call.Plan.ByLoops)
+            FloatExperts.Backward(call, gradient, kept, into);
+        else
+            TorchExperts.Backward(call, gradient, kept, into);
         return
         [
             into.Rows is null ? null! : TokenSums.Of(into.Rows, null, call.Plan),

@@ -23,7 +23,7 @@ internal static class SwiGluMixture
         var (weightIn, weightOut) = (stack.Weight(0), stack.Weight(1));
         var call = new SwiGluCall(tokens.contiguous(), routing.Weights.contiguous(), weightIn, weightOut, new FusedPlan(routing, order, tokens.dtype));
         if (!is_grad_enabled() || !(tokens.requires_grad || routing.Weights.requires_grad || weightIn.requires_grad || weightOut.requires_grad))
-            return Compute(call, call.Plan.Few.Length > 0 ? NewKept(call) : null);
+            return Compute(call, kept: null);
 
         // Views, so that a parameter can take a gradient over: one that others hold is copied.
         return SwiGluFunction.apply(call.Tokens, call.Weights, weightIn.view(weightIn.shape), weightOut.view(weightOut.shape), call.Plan);
@@ -34,14 +34,14 @@ internal static class SwiGluMixture
 
     /// <summary>The output, without gradients.</summary>
     /// <param name="call">Tokens and weights.</param>
-    /// <param name="kept">Written for the backward pass; may be null where no expert has few rows.</param>
+    /// <param name="kept">Written for the backward pass; null where there will be none.</param>
     public static Tensor Compute(in SwiGluCall call, Tensor? kept)
     {
         var answers = empty(call.Plan.Rows, call.Out.size(1), dtype: call.Tokens.dtype, device: CPU);
-        if (call.Plan.Few.Length > 0)
-            FewRows.Forward(call, kept!, answers);
-        if (call.Plan.Many.Length > 0)
-            ManyRows.Forward(call, kept, answers);
+        if (call.Plan.ByLoops)
+            FloatExperts.Forward(call, kept, answers);
+        else
+            TorchExperts.Forward(call, kept, answers);
         return TokenSums.Of(answers, call.Weights, call.Plan);
     }
 
@@ -50,7 +50,7 @@ internal static class SwiGluMixture
     {
         var rows = call.Tokens.index_select(0, call.TokenOfRow());
         var (weightsIn, weightsOut) = (call.In.unbind(0), call.Out.unbind(0));
-        var answers = call.Plan.Few.Concat(call.Plan.Many).OrderBy(segment => segment.Start).Select(segment =>
+        var answers = call.Plan.Segments.Select(segment =>
         {
             var both = nn.functional.linear(rows.narrow(0, segment.Start, segment.Count), weightsIn[segment.Expert]);
             var hidden = nn.functional.silu(both.narrow(1, 0, call.Hidden)) * both.narrow(1, call.Hidden, call.Hidden);

@@ -33,7 +33,7 @@ public sealed partial class SourceRulesTests
         var loops = Lines().Where(line => line.Text.Contains("HostMemory.", StringComparison.Ordinal)).Select(line => line.File).Distinct();
 
         loops.Should().BeEquivalentTo(
-            "HostCounting.cs", "LargestOfRow.cs", "Weighting.cs", "AssignmentOrder.cs", "TokenSums.cs", "RowPointers.cs", "FewRows.cs", "FewRowsMemory.cs");
+            "HostCounting.cs", "LargestOfRow.cs", "Weighting.cs", "AssignmentOrder.cs", "TokenSums.cs", "RowPointers.cs", "FloatExperts.cs", "FloatExpertsMemory.cs");
     }
 
     /// <summary>Also nonzero, unique and masks as indices: their results have sizes that the host must learn.</summary>

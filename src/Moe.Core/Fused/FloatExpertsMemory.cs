@@ -1,12 +1,20 @@
 namespace Moe.Core;
 
-/// <summary>All that the tasks of <see cref="FewRows"/> read and write. M routed rows; memory belongs to the caller.</summary>
-internal sealed unsafe class FewRowsMemory(in SwiGluCall call)
+/// <summary>All that the tasks of <see cref="FloatExperts"/> read and write. M routed rows; memory belongs to the caller.</summary>
+internal sealed unsafe class FloatExpertsMemory(in SwiGluCall call)
 {
     private readonly float* _in = HostMemory.Start<float>(call.In);
     private readonly float* _out = HostMemory.Start<float>(call.Out);
 
-    public FusedPlan.Segment[] Segments { get; } = call.Plan.Few;
+    public FusedPlan.Segment[] Segments { get; } = call.Plan.Segments;
+
+    public FusedPlan.Segment[] Idle { get; } = call.Plan.Idle;
+
+    /// <summary>M.</summary>
+    public int Rows { get; } = (int)call.Plan.Rows;
+
+    /// <summary>The most rows of an expert.</summary>
+    public int Most { get; } = call.Plan.Most;
 
     /// <summary>D.</summary>
     public int Width { get; } = (int)call.In.size(2);
@@ -20,8 +28,8 @@ internal sealed unsafe class FewRowsMemory(in SwiGluCall call)
     /// <summary>[M] rows of D.</summary>
     public required float** Tokens { get; init; }
 
-    /// <summary>The products with W_gate and W_up, [M, 2F].</summary>
-    public required float* Both { get; init; }
+    /// <summary>The products with W_gate and W_up, [M, 2F]; null where nobody needs them any more.</summary>
+    public float* Both { get; init; }
 
     /// <summary>[M] rows of F.</summary>
     public required float** Hidden { get; init; }
@@ -31,9 +39,6 @@ internal sealed unsafe class FewRowsMemory(in SwiGluCall call)
 
     /// <summary>By the output, [M] rows of Dout.</summary>
     public float** OutputGradients { get; init; }
-
-    /// <summary>The gradients by the hidden rows before they are weighted, [M, F].</summary>
-    public float* Slopes { get; init; }
 
     /// <summary>[M].</summary>
     public float* Weights { get; init; }

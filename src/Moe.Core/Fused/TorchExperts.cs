@@ -2,16 +2,16 @@ using static TorchSharp.torch;
 
 namespace Moe.Core;
 
-/// <summary>SwiGLU experts with many rows: the library's matrix products, all that an expert needs one after the other, while it is in the caches.</summary>
+/// <summary>SwiGLU experts of any type: the library's matrix products, all that an expert needs one after the other, while it is in the caches.</summary>
 /// <remarks>
 /// <para>Hidden rows lie as columns, [2F, n]: where the library spreads a product over threads, it does so along the long side of the result, and that is 2F.</para>
 /// <para>Kept for the backward pass: the products with W_gate and W_up, [2F, n] for each expert, one after the other. The rest is computed again.</para>
 /// </remarks>
-internal static class ManyRows
+internal static class TorchExperts
 {
     /// <summary>The text of the two functions, for rows start … start + c - 1 of expert e; backward in n runs, as forward had them.</summary>
     public const string Script = """
-        def many_rows_forward(x, tokens, w_in, w_out, kept: Optional[Tensor], y, e: int, start: int, c: int):
+        def torch_experts_forward(x, tokens, w_in, w_out, kept: Optional[Tensor], y, e: int, start: int, c: int):
             wide = w_in.size(1)
             f = wide // 2
             w = w_in.select(0, e)
@@ -24,7 +24,7 @@ internal static class ManyRows
             hidden = torch.silu(both.narrow(0, 0, f)).mul_(both.narrow(0, f, f))
             return torch.mm(hidden.t(), w_out.select(0, e).t(), out=y.narrow(0, start, c))
 
-        def many_rows_backward(g, x, tokens, weights, w_in, w_out, kept, g_in: Optional[Tensor], g_out: Optional[Tensor], g_rows: Optional[Tensor], g_weights, e: int, first: int, count: int, n: int):
+        def torch_experts_backward(g, x, tokens, weights, w_in, w_out, kept, g_in: Optional[Tensor], g_out: Optional[Tensor], g_rows: Optional[Tensor], g_weights, e: int, first: int, count: int, n: int):
             wide = w_in.size(1)
             f = wide // 2
             for i in range(n):
@@ -68,7 +68,7 @@ internal static class ManyRows
     /// <summary>From so many multiplications on, a product is large enough for the library's threads to share it.</summary>
     private const double Shared = 5e8;
 
-    /// <summary>The answers of the plan's experts with many rows.</summary>
+    /// <summary>The answers of the plan's experts.</summary>
     /// <param name="call">Tokens and weights.</param>
     /// <param name="kept">[M · 2F], written for the backward pass; null for none.</param>
     /// <param name="answers">[M, Dout], written.</param>
@@ -76,11 +76,11 @@ internal static class ManyRows
     {
         using var tokens = call.TokenOfRow();
         var apart = IsApart(call);
-        var runs = call.Plan.Many.SelectMany(segment => Enumerable.Range(0, Runs(segment, apart)).Select(run => Part(segment, run, apart)));
-        new Work("many_rows_forward", [.. runs], [call.Tokens, tokens, call.In, call.Out, kept, answers]).Do(apart);
+        var runs = call.Plan.Segments.SelectMany(segment => Enumerable.Range(0, Runs(segment, apart)).Select(run => Part(segment, run, apart)));
+        new Work("torch_experts_forward", [.. runs], [call.Tokens, tokens, call.In, call.Out, kept, answers]).Do(apart);
     }
 
-    /// <summary>The gradients of the plan's experts with many rows.</summary>
+    /// <summary>The gradients by the plan's experts.</summary>
     /// <param name="call">Tokens and weights.</param>
     /// <param name="gradient">By the output, [T, Dout], contiguous.</param>
     /// <param name="kept">What <see cref="Forward"/> kept.</param>
@@ -91,10 +91,15 @@ internal static class ManyRows
         using var weights = call.WeightOfRow();
         var apart = IsApart(call);
         new Work(
-            "many_rows_backward",
-            call.Plan.Many,
+            "torch_experts_backward",
+            call.Plan.Segments,
             [gradient, call.Tokens, tokens, weights, call.In, call.Out, kept, into.In, into.Out, into.Rows, into.WeightOfRow],
             segment => [Runs(segment, apart)]).Do(apart);
+        foreach (var (expert, _, _) in call.Plan.Idle)
+        {
+            into.In?.select(0, expert).zero_();
+            into.Out?.select(0, expert).zero_();
+        }
     }
 
     /// <summary>
@@ -103,9 +108,9 @@ internal static class ManyRows
     /// </summary>
     private static bool IsApart(in SwiGluCall call)
     {
-        var most = call.Plan.Many.Max(segment => (long)segment.Count);
+        var most = call.Plan.Segments.Max(segment => (long)segment.Count);
         return most * (double)call.In.size(1) * call.In.size(2) < Shared
-            && most * get_num_threads() <= 1.5 * call.Plan.Many.Sum(segment => (long)segment.Count);
+            && most * get_num_threads() <= 1.5 * call.Plan.Segments.Sum(segment => (long)segment.Count);
     }
 
     private static int Runs(FusedPlan.Segment segment, bool apart) => apart ? (segment.Count + Run - 1) / Run : 1;

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 
@@ -51,4 +52,28 @@ internal static unsafe class Lanes
         if (Sse.IsSupported)
             Sse.Prefetch1(address);
     }
+
+    /// <summary>Makes four columns of four rows: target[d · stride + i] = rowᵢ[d] for d in [0, length).</summary>
+    public static void Transpose(float* row0, float* row1, float* row2, float* row3, int length, float* target, nint stride)
+    {
+        var d = 0;
+        for (; (Sse.IsSupported || AdvSimd.Arm64.IsSupported) && d + 4 <= length; d += 4, target += 4 * stride)
+        {
+            Vector128<float> a = Vector128.Load(row0 + d), b = Vector128.Load(row1 + d), c = Vector128.Load(row2 + d), e = Vector128.Load(row3 + d);
+            // a0 c0 a1 c1, b0 e0 b1 e1, …: interleaved twice.
+            Vector128<float> acLow = Low(a, c), acHigh = High(a, c), beLow = Low(b, e), beHigh = High(b, e);
+            Low(acLow, beLow).Store(target);
+            High(acLow, beLow).Store(target + stride);
+            Low(acHigh, beHigh).Store(target + (2 * stride));
+            High(acHigh, beHigh).Store(target + (3 * stride));
+        }
+        for (; d < length; d++, target += stride)
+            (target[0], target[1], target[2], target[3]) = (row0[d], row1[d], row2[d], row3[d]);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Low(Vector128<float> a, Vector128<float> b) => Sse.IsSupported ? Sse.UnpackLow(a, b) : AdvSimd.Arm64.ZipLow(a, b);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> High(Vector128<float> a, Vector128<float> b) => Sse.IsSupported ? Sse.UnpackHigh(a, b) : AdvSimd.Arm64.ZipHigh(a, b);
 }

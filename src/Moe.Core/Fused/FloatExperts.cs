@@ -2,26 +2,27 @@ using static TorchSharp.torch;
 
 namespace Moe.Core;
 
-/// <summary>SwiGLU experts with few rows, Float32: their weights are read once, in order, and everything else stays in the caches.</summary>
+/// <summary>SwiGLU experts in Float32 by loops of our own: weights are read in order, rows where they lie, and nothing else has to leave the caches.</summary>
 /// <remarks>
-/// A few rows are a poor matrix: the library would copy the weights into another order first, which costs more than to use them. Work is split by
-/// experts and by parts of their weights; every number is computed by one task, so that threads do not change a bit.
+/// A product of the library cannot do with an expert's rows as they lie, copies a few rows' weights into another order, which costs more than to use them, and makes all threads meet
+/// after each operation. Here work is split by experts and by parts of their weights, and threads meet between four steps; every number is computed by one task, so that threads do not
+/// change a bit.
 /// </remarks>
-internal static class FewRows
+internal static class FloatExperts
 {
-    /// <summary>The answers of the plan's experts with few rows.</summary>
+    /// <summary>The answers of the plan's experts.</summary>
     /// <param name="call">Tokens and weights, Float32.</param>
-    /// <param name="kept">The products with W_gate and W_up, a row each, [M · 2F]; written.</param>
+    /// <param name="kept">The products with W_gate and W_up, a row each, [M · 2F]; written. Null where nobody needs them.</param>
     /// <param name="answers">[M, Dout], written.</param>
-    public static unsafe void Forward(in SwiGluCall call, Tensor kept, Tensor answers)
+    public static unsafe void Forward(in SwiGluCall call, Tensor? kept, Tensor answers)
     {
         using var hidden = empty(call.Plan.Rows, call.Hidden, dtype: ScalarType.Float32, device: CPU);
         using var tokens = RowPointers.ToTokens(call.Tokens, call.Plan);
         using var hiddenRows = RowPointers.ToRows(hidden, call.Plan);
-        var memory = new FewRowsMemory(call)
+        var memory = new FloatExpertsMemory(call)
         {
             Tokens = tokens.Start,
-            Both = HostMemory.Start<float>(kept),
+            Both = kept is null ? null : HostMemory.Start<float>(kept),
             Hidden = hiddenRows.Start,
             Answers = HostMemory.Start<float>(answers),
         };
@@ -29,7 +30,7 @@ internal static class FewRows
         new AnswerWork(memory).Run();
     }
 
-    /// <summary>The gradients of the plan's experts with few rows.</summary>
+    /// <summary>The gradients by the plan's experts.</summary>
     /// <param name="call">Tokens and weights, Float32.</param>
     /// <param name="gradient">By the output, [T, Dout], contiguous.</param>
     /// <param name="kept">What <see cref="Forward"/> kept.</param>
@@ -37,20 +38,18 @@ internal static class FewRows
     public static unsafe void Backward(in SwiGluCall call, Tensor gradient, Tensor kept, in SwiGluGradients into)
     {
         using var hidden = empty(call.Plan.Rows, call.Hidden, dtype: ScalarType.Float32, device: CPU);
-        using var slopes = empty(call.Plan.Rows, call.Hidden, dtype: ScalarType.Float32, device: CPU);
         using var bothGradient = empty(call.Plan.Rows, 2 * call.Hidden, dtype: ScalarType.Float32, device: CPU);
         using var weights = call.WeightOfRow();
         using var tokens = RowPointers.ToTokens(call.Tokens, call.Plan);
         using var outputGradients = RowPointers.ToTokens(gradient, call.Plan);
         using var hiddenRows = RowPointers.ToRows(hidden, call.Plan);
         using var bothGradients = RowPointers.ToRows(bothGradient, call.Plan);
-        var memory = new FewRowsMemory(call)
+        var memory = new FloatExpertsMemory(call)
         {
             Tokens = tokens.Start,
             Both = HostMemory.Start<float>(kept),
             Hidden = hiddenRows.Start,
             OutputGradients = outputGradients.Start,
-            Slopes = HostMemory.Start<float>(slopes),
             Weights = HostMemory.Start<float>(weights),
             BothGradients = bothGradients.Start,
             WeightGradients = HostMemory.Start<float>(into.WeightOfRow),

@@ -3,10 +3,13 @@ using static Moe.Core.Lanes;
 
 namespace Moe.Core;
 
-/// <summary>a · W for few rows a: each output row is a sum of weight rows, weighted by the numbers of a row of a.</summary>
+/// <summary>a · W for up to three rows a: each output row is a sum of weight rows, weighted by the numbers of a row of a.</summary>
 /// <remarks>Each entry is summed over the weight rows in their order, whatever the tiles: the bits depend neither on the count of rows nor on how ranges are split.</remarks>
 internal static unsafe class WeightedSums
 {
+    /// <summary>The most rows: more of them are better off with <see cref="PanelProducts"/>.</summary>
+    public const int Most = 3;
+
     /// <summary>Floats of output that are summed at a time: half of a first cache of 32 KB.</summary>
     private const int Hot = 4096;
 
@@ -31,55 +34,26 @@ internal static unsafe class WeightedSums
 
     /// <summary>
     /// Four weight rows at a time go through all rows, so that the sums in the first cache are loaded and stored once for four multiplications. Meanwhile the
-    /// memory is asked for four later ones, row after row: asked in turns for a line of each, it took 1.7 times as long. Groups of four rows share in asking.
+    /// memory is asked for four later ones, row after row: asked in turns for a line of each, it took 1.7 times as long.
     /// </summary>
     private static void Panel(float** a, int count, float* w, int height, int width, int columns, float* output, nint stride)
     {
         for (var i = 0; i < count; i++)
             new Span<float>(output + (i * stride), columns).Clear();
         var later = 4 * (nint)width * ((Ahead / (4 * columns)) + 1);
-        var share = count switch { >= 16 => 1, >= 8 => 2, _ => 4 };
         var r = 0;
         for (; r + 4 <= height; r += 4)
         {
             var at = w + ((nint)r * width);
-            var next = at + later;
             var i = 0;
-            for (; i + 4 <= count; i += 4)
-                FourByFour(a + i, r, at, width, columns, output + (i * stride), stride, next + (i / 4 * share % 4 * (nint)width), share);
-            if (i + 2 <= count)
-            {
-                FourByTwo(a + i, r, at, width, columns, output + (i * stride), stride, next);
-                i += 2;
-            }
+            for (; i + 2 <= count; i += 2)
+                FourByTwo(a + i, r, at, width, columns, output + (i * stride), stride, at + later);
             if (i < count)
-                FourByOne(a[i] + r, at, width, columns, output + (i * stride), next);
+                FourByOne(a[i] + r, at, width, columns, output + (i * stride), at + later);
         }
         for (; r < height; r++)
             for (var i = 0; i < count; i++)
                 OneByOne(a[i][r], w + ((nint)r * width), columns, output + (i * stride));
-    }
-
-    /// <summary>16 multiplications for 8 loads and 4 stores: 100 GFLOP/s from the caches of a Zen 4 core, and 85 with the 16 registers of AVX2, where some of a wait in memory.</summary>
-    private static void FourByFour(float** a, int r, float* w0, int width, int columns, float* output, nint stride, float* next, int share)
-    {
-        float* o0 = output, o1 = o0 + stride, o2 = o1 + stride, o3 = o2 + stride, w1 = w0 + width, w2 = w1 + width, w3 = w2 + width;
-        Vector<float> a00 = new(a[0][r]), a01 = new(a[0][r + 1]), a02 = new(a[0][r + 2]), a03 = new(a[0][r + 3]);
-        Vector<float> a10 = new(a[1][r]), a11 = new(a[1][r + 1]), a12 = new(a[1][r + 2]), a13 = new(a[1][r + 3]);
-        Vector<float> a20 = new(a[2][r]), a21 = new(a[2][r + 1]), a22 = new(a[2][r + 2]), a23 = new(a[2][r + 3]);
-        Vector<float> a30 = new(a[3][r]), a31 = new(a[3][r + 1]), a32 = new(a[3][r + 2]), a33 = new(a[3][r + 3]);
-        var (j, later) = (0, new Asker(next, columns, width, share));
-        for (; j + Count <= columns; j += Count)
-        {
-            later.Ask();
-            Vector<float> u0 = Load(w0 + j), u1 = Load(w1 + j), u2 = Load(w2 + j), u3 = Load(w3 + j);
-            Store(o0 + j, Add(a03, u3, Add(a02, u2, Add(a01, u1, Add(a00, u0, Load(o0 + j))))));
-            Store(o1 + j, Add(a13, u3, Add(a12, u2, Add(a11, u1, Add(a10, u0, Load(o1 + j))))));
-            Store(o2 + j, Add(a23, u3, Add(a22, u2, Add(a21, u1, Add(a20, u0, Load(o2 + j))))));
-            Store(o3 + j, Add(a33, u3, Add(a32, u2, Add(a31, u1, Add(a30, u0, Load(o3 + j))))));
-        }
-        for (var i = 0; i < 4; i++)
-            Rest(a[i] + r, 4, w0, width, j, columns, output + (i * stride));
     }
 
     private static void FourByTwo(float** a, int r, float* w0, int width, int columns, float* output, nint stride, float* next)
@@ -87,7 +61,7 @@ internal static unsafe class WeightedSums
         float* o0 = output, o1 = o0 + stride, w1 = w0 + width, w2 = w1 + width, w3 = w2 + width;
         Vector<float> a00 = new(a[0][r]), a01 = new(a[0][r + 1]), a02 = new(a[0][r + 2]), a03 = new(a[0][r + 3]);
         Vector<float> a10 = new(a[1][r]), a11 = new(a[1][r + 1]), a12 = new(a[1][r + 2]), a13 = new(a[1][r + 3]);
-        var (j, later) = (0, new Asker(next, columns, width, 4));
+        var (j, later) = (0, new Asker(next, columns, width));
         for (; j + Count <= columns; j += Count)
         {
             later.Ask();
@@ -103,7 +77,7 @@ internal static unsafe class WeightedSums
     {
         float* w1 = w0 + width, w2 = w1 + width, w3 = w2 + width;
         Vector<float> a0 = new(a[0]), a1 = new(a[1]), a2 = new(a[2]), a3 = new(a[3]);
-        var (j, later) = (0, new Asker(next, columns, width, 4));
+        var (j, later) = (0, new Asker(next, columns, width));
         for (; j + Count <= columns; j += Count)
         {
             later.Ask();
@@ -128,8 +102,8 @@ internal static unsafe class WeightedSums
                 output[j] = MathF.FusedMultiplyAdd(a[r], w[((nint)r * width) + j], output[j]);
     }
 
-    /// <summary>A way through a few rows of a panel, row after row, in as many steps as one row has registers.</summary>
-    private struct Asker(float* at, int columns, int width, int rows)
+    /// <summary>A way through four rows of a panel, row after row, in as many steps as one row has registers.</summary>
+    private struct Asker(float* at, int columns, int width)
     {
         private float* _at = at;
         private float* _end = at + columns;
@@ -138,7 +112,7 @@ internal static unsafe class WeightedSums
         {
             Prefetch(_at);
             Prefetch(_at + 16);
-            _at += rows * Count;
+            _at += 4 * Count;
             if (_at >= _end)
             {
                 _at += width - columns;
