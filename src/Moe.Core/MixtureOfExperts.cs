@@ -149,13 +149,13 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IExpert, IRout
         pass?.Add(this, routing);
         // Experts are asked about rows of several tokens, in another order, and never about padding.
         var inner = pass?.ForExperts();
-        var tokens = input.reshape(-1, InputWidth);
+        var tokens = input.dim() == 2 ? input : input.reshape(-1, InputWidth);
         var plan = DispatchPlan.From(routing);
         var output = plan.Fused(_experts, tokens)
             ?? plan.Combine(_experts.Answer(plan.Gather(tokens), plan.RowsPerExpert, inner), tokens, OutputWidth);
         if (_shared is not null)
             output = output + Shared(tokens, routing, inner);
-        return new MixtureOutput(output.reshape([.. input.shape[..^1], OutputWidth]), routing);
+        return new MixtureOutput(input.dim() == 2 ? output : output.reshape([.. input.shape[..^1], OutputWidth]), routing);
     }
 
     /// <summary>The sum of the shared experts' answers; 0 for padding, which they never see.</summary>

@@ -15,7 +15,7 @@ internal readonly record struct AssignmentOrder(Tensor Assignments, Tensor RowOf
     /// <summary>By torch, without asking the device for anything.</summary>
     internal static AssignmentOrder Sorted(RoutingDecision decision)
     {
-        var routed = decision.Load.Sum();
+        var routed = decision.Routed;
         var experts = decision.AllKept
             ? decision.Indices
             : decision.Indices.masked_fill(decision.Kept.bitwise_not(), decision.ExpertCount);
@@ -28,7 +28,8 @@ internal readonly record struct AssignmentOrder(Tensor Assignments, Tensor RowOf
     private static AssignmentOrder Counted(RoutingDecision decision)
     {
         var load = decision.Load;
-        var next = new long[load.Count];
+        Span<long> next = load.Count <= 1024 ? stackalloc long[load.Count] : new long[load.Count];
+        next[0] = 0;
         for (var expert = 1; expert < next.Length; expert++)
             next[expert] = next[expert - 1] + load[expert - 1];
         var routed = next[^1] + load[^1];
@@ -46,7 +47,7 @@ internal readonly record struct AssignmentOrder(Tensor Assignments, Tensor RowOf
                 byAssignment[assignment] = routed;
                 continue;
             }
-            var row = next[experts[assignment]]++;
+            var row = next[(int)experts[assignment]]++;
             byRow[(int)row] = assignment;
             byAssignment[assignment] = row;
         }

@@ -14,6 +14,8 @@ internal sealed class ExpertPool : nn.Module
     /// <summary>Where all experts of a stack stand one after the other, beginning here.</summary>
     private readonly bool[] _wholeStacks;
 
+    private readonly (string Name, nn.Module Module)[] _modules;
+
     /// <summary>Takes the experts over. Everything that could be wrong with them is checked before anything is taken.</summary>
     public ExpertPool(string name, IReadOnlyList<IExpert> experts)
         : base(name)
@@ -26,6 +28,7 @@ internal sealed class ExpertPool : nn.Module
             if (ModuleOf(_experts[index]) is { } module && registered.Add(module))
                 register_module($"{index}", module);
         }
+        _modules = [.. named_children()];
         _wholeStacks = [.. _experts.Select((expert, index) =>
             expert is StackedExperts.Slice { Index: 0, Stack: var stack } && _experts.Skip(index).Take(stack.Count).SequenceEqual(stack))];
     }
@@ -70,7 +73,7 @@ internal sealed class ExpertPool : nn.Module
     /// <summary>Refuses input whose type is not that of the experts' weights.</summary>
     public void RequireType(Tensor input, string parameterName)
     {
-        foreach (var (name, module) in named_children())
+        foreach (var (name, module) in _modules)
         {
             if (FirstWeight(module) is { } weight && weight.dtype != input.dtype)
             {

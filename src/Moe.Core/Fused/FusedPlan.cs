@@ -13,7 +13,7 @@ internal sealed class FusedPlan
         _order = order;
         (Tokens, TopK, Rows) = (decision.TokenCount, decision.TopK, order.Assignments.size(0));
         ByLoops = type == ScalarType.Float32 && decision.Weights.dtype == ScalarType.Float32 && Lanes.AreFast;
-        var (asked, start) = (0, 0L);
+        var (asked, start) = (0, 0);
         for (var expert = 0; expert < decision.Load.Count; expert++)
             asked += decision.Load[expert] > 0 ? 1 : 0;
         (Segments, Idle) = (new Segment[asked], new Segment[decision.Load.Count - asked]);
@@ -65,5 +65,5 @@ internal sealed class FusedPlan
     public Tensor RowOf => _order.RowOf;
 
     /// <summary>The rows of one expert: Count of them from Start on.</summary>
-    public readonly record struct Segment(int Expert, long Start, int Count);
+    public readonly record struct Segment(int Expert, int Start, int Count);
 }

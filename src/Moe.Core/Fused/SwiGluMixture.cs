@@ -10,7 +10,7 @@ internal static class SwiGluMixture
         HostPath.Allows(routing.Indices)
         && routing.WeightTarget == WeightTarget.Output
         && stack.Recipe is GatedFeedForwardRecipe { Options: { Unit: null, Bias: false } options } && options.Activation == Activation.Silu
-        && routing.Load.Any(count => count > 0);
+        && routing.Routed > 0;
 
     /// <summary>The answers, weighted and summed.</summary>
     /// <param name="stack">The experts, in the order of their indices.</param>
@@ -25,9 +25,12 @@ internal static class SwiGluMixture
         if (!is_grad_enabled() || !(tokens.requires_grad || routing.Weights.requires_grad || weightIn.requires_grad || weightOut.requires_grad))
             return Compute(call, kept: null);
 
-        // Views, so that a parameter can take a gradient over: one that others hold is copied.
-        return SwiGluFunction.apply(call.Tokens, call.Weights, weightIn.view(weightIn.shape), weightOut.view(weightOut.shape), call.Plan);
+        // Views: a parameter can take a gradient over, where one that others hold would be copied; and the router's weights do not come from these tokens, which a gradient of a gradient
+        // by them would follow too.
+        return SwiGluFunction.apply(View(call.Tokens), call.Weights, View(weightIn), View(weightOut), call.Plan);
     }
+
+    private static Tensor View(Tensor tensor) => tensor.view(tensor.shape);
 
     /// <summary>Memory for what is kept for the backward pass.</summary>
     public static Tensor NewKept(in SwiGluCall call) => empty(call.Plan.Rows * call.In.size(1), dtype: call.Tokens.dtype, device: CPU);

@@ -8,7 +8,7 @@ internal static class TokenSums
     /// <summary>Tokens that one task takes: enough for the work to be worth a task.</summary>
     private const int Block = 64;
 
-    /// <summary>output[t] = Σ_k weights[t, k] · rows[rowOf[t, k]], k in order: the same bits every time.</summary>
+    /// <summary>output[t] = Σ_k weights[t, k] · rows[rowOf[t, k]], k in order: the same bits every time. BFloat16 is added up in Float32 and rounded once.</summary>
     /// <param name="rows">[M, D].</param>
     /// <param name="weights">[T, K], Float32 or Float64; null for ones.</param>
     /// <param name="plan">Says where a token's rows are.</param>
@@ -16,17 +16,19 @@ internal static class TokenSums
     public static Tensor Of(Tensor rows, Tensor? weights, FusedPlan plan)
     {
         var width = rows.size(1);
-        if (rows.dtype == ScalarType.Float32 && weights is null or { dtype: ScalarType.Float32 })
+        if (rows.dtype is ScalarType.Float32 or ScalarType.BFloat16 && weights is null or { dtype: ScalarType.Float32 })
         {
-            var output = empty(plan.Tokens, width, dtype: ScalarType.Float32, device: CPU);
+            var output = empty(plan.Tokens, width, dtype: rows.dtype, device: CPU);
             unsafe
             {
+                var isNarrow = rows.dtype == ScalarType.BFloat16;
                 new Work
                 {
-                    Rows = HostMemory.Start<float>(rows),
+                    IsNarrow = isNarrow,
+                    Rows = isNarrow ? HostMemory.Start<ushort>(rows) : HostMemory.Start<float>(rows),
                     Weights = weights is null ? null : HostMemory.Start<float>(weights),
                     RowOf = HostMemory.Start<long>(plan.RowOf),
-                    Output = HostMemory.Start<float>(output),
+                    Output = isNarrow ? HostMemory.Start<ushort>(output) : HostMemory.Start<float>(output),
                     Width = (int)width,
                     Plan = plan,
                 }.Run((int)((plan.Tokens + Block - 1) / Block));
@@ -41,13 +43,16 @@ internal static class TokenSums
 
     private sealed unsafe class Work : HostWork
     {
-        public required float* Rows { get; init; }
+        /// <summary>Whether rows and output are BFloat16 instead of Float32.</summary>
+        public required bool IsNarrow { get; init; }
+
+        public required void* Rows { get; init; }
 
         public required float* Weights { get; init; }
 
         public required long* RowOf { get; init; }
 
-        public required float* Output { get; init; }
+        public required void* Output { get; init; }
 
         public required int Width { get; init; }
 
@@ -55,31 +60,28 @@ internal static class TokenSums
 
         protected override void Do(int task)
         {
-            var (choices, end) = (Plan.TopK, Math.Min(Plan.Tokens, (task + 1L) * Block));
+            using var scratch = new Scratch(IsNarrow ? Width : 0);
+            var end = Math.Min(Plan.Tokens, (task + 1L) * Block);
             for (var token = task * (long)Block; token < end; token++)
             {
-                var target = Output + (token * Width);
+                var sum = IsNarrow ? scratch.Start : (float*)Output + (token * Width);
                 var first = true;
-                for (var choice = token * choices; choice < (token + 1) * choices; choice++)
+                for (var choice = token * Plan.TopK; choice < (token + 1) * Plan.TopK; choice++)
                 {
                     if (RowOf[choice] == Plan.Rows)
                         continue;
-                    Add(Rows + (RowOf[choice] * Width), Weights is null ? 1 : Weights[choice], target, first);
+                    var (start, weight) = (RowOf[choice] * Width, Weights is null ? 1 : Weights[choice]);
+                    if (IsNarrow)
+                        RowSums.Add((ushort*)Rows + start, weight, Width, sum, first);
+                    else
+                        RowSums.Add((float*)Rows + start, weight, Width, sum, first);
                     first = false;
                 }
                 if (first)
-                    new Span<float>(target, Width).Clear();
+                    new Span<float>(sum, Width).Clear();
+                if (IsNarrow)
+                    RowSums.Round(sum, Width, (ushort*)Output + (token * Width));
             }
-        }
-
-        private void Add(float* row, float weight, float* target, bool first)
-        {
-            var j = 0;
-            var factor = new System.Numerics.Vector<float>(weight);
-            for (; j + Lanes.Count <= Width; j += Lanes.Count)
-                Lanes.Store(target + j, first ? factor * Lanes.Load(row + j) : Lanes.Add(factor, Lanes.Load(row + j), Lanes.Load(target + j)));
-            for (; j < Width; j++)
-                target[j] = first ? weight * row[j] : MathF.FusedMultiplyAdd(weight, row[j], target[j]);
         }
     }
 }

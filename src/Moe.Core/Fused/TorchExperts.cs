@@ -77,7 +77,7 @@ internal static class TorchExperts
         using var tokens = call.TokenOfRow();
         var apart = IsApart(call);
         var runs = call.Plan.Segments.SelectMany(segment => Enumerable.Range(0, Runs(segment, apart)).Select(run => Part(segment, run, apart)));
-        new Work("torch_experts_forward", [.. runs], [call.Tokens, tokens, call.In, call.Out, kept, answers]).Do(apart);
+        new Work("torch_experts_forward", [.. runs], [call.Tokens, tokens, call.In, call.Out, kept, answers]).Run(apart);
     }
 
     /// <summary>The gradients by the plan's experts.</summary>
@@ -93,8 +93,10 @@ internal static class TorchExperts
         new Work(
             "torch_experts_backward",
             call.Plan.Segments,
-            [gradient, call.Tokens, tokens, weights, call.In, call.Out, kept, into.In, into.Out, into.Rows, into.WeightOfRow],
-            segment => [Runs(segment, apart)]).Do(apart);
+            [gradient, call.Tokens, tokens, weights, call.In, call.Out, kept, into.In, into.Out, into.Rows, into.WeightOfRow])
+        {
+            GoesThroughRuns = true,
+        }.Run(apart);
         foreach (var (expert, _, _) in call.Plan.Idle)
         {
             into.In?.select(0, expert).zero_();
@@ -119,16 +121,21 @@ internal static class TorchExperts
     {
         var from = (long)segment.Count * run / Runs(segment, apart);
         var to = (long)segment.Count * (run + 1) / Runs(segment, apart);
-        return new(segment.Expert, segment.Start + from, (int)(to - from));
+        return new(segment.Expert, segment.Start + (int)from, (int)(to - from));
     }
 
     /// <summary>A task: rows of an expert. Most rows first, so that no thread is left with a large task at the end.</summary>
-    private sealed class Work(string function, FusedPlan.Segment[] segments, object?[] tensors, Func<FusedPlan.Segment, object[]>? numbers = null) : HostWork
+    private sealed class Work(string function, FusedPlan.Segment[] segments, object?[] tensors) : HostWork
     {
         private readonly FusedPlan.Segment[] _segments = [.. segments.OrderByDescending(segment => segment.Count)];
+        private bool _apart;
 
-        public void Do(bool apart)
+        /// <summary>Whether the function goes through the runs of an expert, and so has to know how many there are.</summary>
+        public bool GoesThroughRuns { get; init; }
+
+        public void Run(bool apart)
         {
+            _apart = apart;
             if (apart)
             {
                 RunByTorch(_segments.Length);
@@ -141,7 +148,8 @@ internal static class TorchExperts
         protected override void Do(int task)
         {
             var (expert, start, count) = _segments[task];
-            TorchScript.Call(function, [.. tensors, expert, (int)start, count, .. numbers?.Invoke(_segments[task]) ?? []]).Dispose();
+            object?[] numbers = GoesThroughRuns ? [expert, start, count, Runs(_segments[task], _apart)] : [expert, start, count];
+            TorchScript.Call(function, [.. tensors, .. numbers]).Dispose();
         }
     }
 }

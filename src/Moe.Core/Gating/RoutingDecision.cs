@@ -118,8 +118,11 @@ public sealed class RoutingDecision : IDisposable
     /// <summary>Assignments dropped because their expert was full.</summary>
     public long Dropped => _assigned.Sum() - _counts.Sum();
 
+    /// <summary>M, the assignments that take place.</summary>
+    internal long Routed => _counts.Sum();
+
     /// <summary>True when all T · K assignments take place.</summary>
-    internal bool AllKept => _counts.Sum() == TokenCount * TopK;
+    internal bool AllKept => Routed == TokenCount * TopK;
 
     /// <summary>The most assignments that any token has kept; K unless the router chooses different numbers for different tokens.</summary>
     internal long MostKept { get; }

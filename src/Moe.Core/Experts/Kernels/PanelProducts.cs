@@ -81,7 +81,7 @@ internal static unsafe class PanelProducts
             for (var j = 0; j < width; j += PanelTile.Columns)
             {
                 var columns = Math.Min(PanelTile.Columns, width - j);
-                for (var d = 0; d < count; d += GradientDepth)
+                for (var d = 0; d == 0 || d < count; d += GradientDepth)
                 {
                     var depth = Math.Min(GradientDepth, count - d);
                     for (var i = 0; i < depth; i++)
