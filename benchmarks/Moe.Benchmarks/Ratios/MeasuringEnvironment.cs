@@ -24,16 +24,19 @@ internal static class MeasuringEnvironment
     public static bool HasGlibc => OperatingSystem.IsLinux() && !RuntimeInformation.RuntimeIdentifier.Contains("musl", StringComparison.Ordinal);
 
     /// <summary>Runs the same command in a process that has the variables, where they are not set already.</summary>
+    /// <param name="args">What this program was asked for.</param>
+    /// <param name="more">Variables that only this command wants.</param>
     /// <returns>The exit code of that process; null where this one has all it needs.</returns>
-    public static int? StartAgain(string[] args)
+    public static int? StartAgain(string[] args, params (string Name, string Value)[] more)
     {
-        var missing = Wanted.Where(variable => (HasGlibc || !variable.IsOfGlibc) && Environment.GetEnvironmentVariable(variable.Name) is null).ToArray();
+        var wanted = Wanted.Where(variable => HasGlibc || !variable.IsOfGlibc).Select(variable => (variable.Name, variable.Value));
+        var missing = wanted.Concat(more).Where(variable => Environment.GetEnvironmentVariable(variable.Name) is null).ToArray();
         if (missing.Length == 0 || Environment.GetEnvironmentVariable(StartedAgain) is not null)
             return null;
 
         var start = ThisProgram(args);
         start.Environment[StartedAgain] = "1";
-        foreach (var (name, value, _) in missing)
+        foreach (var (name, value) in missing)
             start.Environment[name] = value;
         using var process = Process.Start(start)!;
         ConsoleCancelEventHandler leaveItToTheOther = (_, pressed) => pressed.Cancel = true;

@@ -19,7 +19,7 @@ public sealed class RatiosCommandTests : IDisposable
     {
         var file = Path.Combine(_folder, "ratios.json");
 
-        var (code, errors) = RatiosProgram.Run("ratios", "--cases", "smoke", "--seconds", "0.05", "--json", file);
+        var (code, errors) = BenchmarkProgram.Run("ratios", "--cases", "smoke", "--seconds", "0.05", "--json", file);
 
         code.Should().Be(0, errors);
         using var document = JsonDocument.Parse(File.ReadAllText(file));
@@ -44,7 +44,7 @@ public sealed class RatiosCommandTests : IDisposable
     [InlineData("--unknown", "1")]
     public void Refuses_what_it_does_not_know(string option, string value)
     {
-        var (code, errors) = RatiosProgram.Run("ratios", option, value);
+        var (code, errors) = BenchmarkProgram.Run("ratios", option, value);
 
         code.Should().Be(2);
         errors.Should().StartWith("Error: ").And.Contain(option);
@@ -53,7 +53,7 @@ public sealed class RatiosCommandTests : IDisposable
     [Fact]
     public void Says_that_the_file_cannot_be_written_before_it_measures()
     {
-        var (code, errors) = RatiosProgram.Run("ratios", "--cases", "smoke", "--json", Path.Combine(_folder, "missing", "ratios.json"));
+        var (code, errors) = BenchmarkProgram.Run("ratios", "--cases", "smoke", "--json", Path.Combine(_folder, "missing", "ratios.json"));
 
         code.Should().Be(1);
         errors.Should().StartWith("Error: --json ").And.Contain("missing").And.NotContain("smoke/");

@@ -1,9 +1,9 @@
 using System.Diagnostics;
 
-namespace Moe.Benchmarks.Tests.Ratios;
+namespace Moe.Benchmarks.Tests;
 
 /// <summary>The benchmark as a real process.</summary>
-internal static class RatiosProgram
+internal static class BenchmarkProgram
 {
     private const string Project = "Moe.Benchmarks";
 
