@@ -13,6 +13,6 @@ internal static class BackendName
         using var scope = NewDisposeScope();
         using var decision = mixture.Gate.Route(tokens);
         var plan = new FusedPlan(decision, AssignmentOrder.Of(decision), tokens.dtype);
-        return !plan.ByLoops ? "torch" : plan.Most < RowProducts.Many ? "rows" : "panels";
+        return !plan.ByLoops ? "torch" : !RowProducts.AreMany(plan.Most, (int)tokens.size(-1)) ? "rows" : "panels";
     }
 }

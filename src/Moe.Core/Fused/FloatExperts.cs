@@ -31,19 +31,20 @@ internal static class FloatExperts
     }
 
     /// <summary>The gradients by the plan's experts.</summary>
-    /// <param name="call">Tokens and weights, Float32.</param>
+    /// <param name="call">Tokens and weights.</param>
     /// <param name="gradient">By the output, [T, Dout], contiguous.</param>
     /// <param name="kept">What <see cref="Forward"/> kept.</param>
     /// <param name="into">Where gradients go.</param>
-    public static unsafe void Backward(in SwiGluCall call, Tensor gradient, Tensor kept, in SwiGluGradients into)
+    /// <returns>The gradient by each row that was read from the tokens, [M, D]; null where it is not wanted.</returns>
+    public static unsafe Tensor? Backward(in SwiGluCall call, Tensor gradient, Tensor kept, in SwiGluGradients into)
     {
-        using var hidden = empty(call.Plan.Rows, call.Hidden, dtype: ScalarType.Float32, device: CPU);
         using var bothGradient = empty(call.Plan.Rows, 2 * call.Hidden, dtype: ScalarType.Float32, device: CPU);
         using var weights = call.WeightOfRow();
         using var tokens = RowPointers.ToTokens(call.Tokens, call.Plan);
         using var outputGradients = RowPointers.ToTokens(gradient, call.Plan);
-        using var hiddenRows = RowPointers.ToRows(hidden, call.Plan);
         using var bothGradients = RowPointers.ToRows(bothGradient, call.Plan);
+        var hidden = empty(call.Plan.Rows, call.Hidden, dtype: ScalarType.Float32, device: CPU);
+        using var hiddenRows = RowPointers.ToRows(hidden, call.Plan);
         var memory = new FloatExpertsMemory(call)
         {
             Tokens = tokens.Start,
@@ -55,9 +56,16 @@ internal static class FloatExperts
             WeightGradients = HostMemory.Start<float>(into.WeightOfRow),
             InGradient = into.In is null ? null : HostMemory.Start<float>(into.In),
             OutGradient = into.Out is null ? null : HostMemory.Start<float>(into.Out),
-            RowGradient = into.Rows is null ? null : HostMemory.Start<float>(into.Rows),
         };
         new SlopeWork(memory).Run();
-        new GradientWork(memory).Run();
+        if (into.Out is not null)
+            new OutGradientWork(memory).Run();
+
+        // Of no use any more: its memory can serve the gradients of the rows.
+        hidden.Dispose();
+        var rows = into.WantsRows ? empty(call.Plan.Rows, call.Tokens.size(1), dtype: ScalarType.Float32, device: CPU) : null;
+        memory.RowGradient = rows is null ? null : HostMemory.Start<float>(rows);
+        new InGradientWork(memory).Run();
+        return rows;
     }
 }

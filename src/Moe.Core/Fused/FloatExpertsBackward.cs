@@ -55,37 +55,45 @@ internal sealed unsafe class SlopeWork(FloatExpertsMemory at) : HostWork
     }
 }
 
-/// <summary>The gradients of the weights, zeros for experts without rows, and those of the rows. A task: some rows of a matrix of an expert, or some columns of its rows.</summary>
-internal sealed unsafe class GradientWork(FloatExpertsMemory at) : HostWork
+/// <summary>The gradient of W_down, and zeros for experts without rows. A task: some rows of an expert's.</summary>
+internal sealed unsafe class OutGradientWork(FloatExpertsMemory at) : HostWork
 {
-    private readonly FusedPlan.Segment[] _segments = at.InGradient is null && at.OutGradient is null ? at.Segments : [.. at.Segments, .. at.Idle];
-    private readonly Parts _in = at.InGradient is null ? Parts.None : Parts.OfRows(2 * at.HiddenWidth, at.Width, RowProducts.UnitForGradients(at.Most));
-    private readonly Parts _out = at.OutGradient is null ? Parts.None : Parts.OfRows(at.OutputWidth, at.HiddenWidth, RowProducts.UnitForGradients(at.Most));
-    private readonly Parts _rows = at.RowGradient is null ? Parts.None : Parts.OfColumns(at.Width);
+    private readonly Parts _parts = Parts.OfRows(at.OutputWidth, at.HiddenWidth, RowProducts.UnitForGradients(at.Most));
 
-    private int PerExpert => _in.Count + _out.Count + _rows.Count;
-
-    public void Run() => Run(_segments.Length * PerExpert);
+    public void Run() => Run((at.Segments.Length + at.Idle.Length) * _parts.Count);
 
     protected override void Do(int task)
     {
-        var (expert, start, count) = _segments[task / PerExpert];
-        var (part, wide) = (task % PerExpert, 2 * at.HiddenWidth);
+        var (expert, start, count) = at.SegmentOrIdle(task / _parts.Count);
+        var (from, to) = _parts[task % _parts.Count];
+        RowProducts.Gradient(at.OutputGradients + start, at.Hidden + start, count, at.HiddenWidth, from, to, at.OutGradientOf(expert));
+    }
+}
+
+/// <summary>The gradients of W_gate and W_up, with zeros for experts without rows, and those of the rows. A task: some rows of an expert's matrix, or some columns of its rows.</summary>
+internal sealed unsafe class InGradientWork(FloatExpertsMemory at) : HostWork
+{
+    private readonly Parts _in = at.InGradient is null ? Parts.None : Parts.OfRows(2 * at.HiddenWidth, at.Width, RowProducts.UnitForGradients(at.Most));
+    private readonly Parts _rows = at.RowGradient is null ? Parts.None : Parts.OfColumns(at.Width);
+
+    private int PerExpert => _in.Count + _rows.Count;
+
+    public void Run() => Run((at.Segments.Length + (at.InGradient is null ? 0 : at.Idle.Length)) * PerExpert);
+
+    protected override void Do(int task)
+    {
+        var (expert, start, count) = at.SegmentOrIdle(task / PerExpert);
+        var part = task % PerExpert;
         if (part < _rows.Count)
         {
             var (from, to) = _rows[part];
             RowProducts.With(
-                at.BothGradients + start, count, at.InOf(expert), wide, at.Width, from, to, at.RowGradient + ((nint)start * at.Width), at.Width);
-        }
-        else if (part < _rows.Count + _in.Count)
-        {
-            var (from, to) = _in[part - _rows.Count];
-            RowProducts.Gradient(at.BothGradients + start, at.Tokens + start, count, at.Width, from, to, at.InGradientOf(expert));
+                at.BothGradients + start, count, at.InOf(expert), 2 * at.HiddenWidth, at.Width, from, to, at.RowGradient + ((nint)start * at.Width), at.Width);
         }
         else
         {
-            var (from, to) = _out[part - _rows.Count - _in.Count];
-            RowProducts.Gradient(at.OutputGradients + start, at.Hidden + start, count, at.HiddenWidth, from, to, at.OutGradientOf(expert));
+            var (from, to) = _in[part - _rows.Count];
+            RowProducts.Gradient(at.BothGradients + start, at.Tokens + start, count, at.Width, from, to, at.InGradientOf(expert));
         }
     }
 }

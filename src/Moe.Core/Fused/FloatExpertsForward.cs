@@ -3,7 +3,7 @@ namespace Moe.Core;
 /// <summary>Rows times W_gate and W_up, and from there to the hidden rows. A task: some hidden units of an expert.</summary>
 internal sealed unsafe class HiddenWork(FloatExpertsMemory at) : HostWork
 {
-    private readonly Parts _parts = Parts.OfRows(at.HiddenWidth, 2 * at.Width, RowProducts.UnitFor(at.Most));
+    private readonly Parts _parts = Parts.OfRows(at.HiddenWidth, 2 * at.Width, RowProducts.UnitFor(at.Most, at.Width));
 
     public void Run() => Run(at.Segments.Length * _parts.Count);
 
@@ -31,7 +31,7 @@ internal sealed unsafe class HiddenWork(FloatExpertsMemory at) : HostWork
 /// <summary>Hidden rows times W_down. A task: some outputs of an expert.</summary>
 internal sealed unsafe class AnswerWork(FloatExpertsMemory at) : HostWork
 {
-    private readonly Parts _parts = Parts.OfRows(at.OutputWidth, at.HiddenWidth, RowProducts.UnitFor(at.Most));
+    private readonly Parts _parts = Parts.OfRows(at.OutputWidth, at.HiddenWidth, RowProducts.UnitFor(at.Most, at.HiddenWidth));
 
     public void Run() => Run(at.Segments.Length * _parts.Count);
 

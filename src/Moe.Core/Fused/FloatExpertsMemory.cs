@@ -8,6 +8,7 @@ internal sealed unsafe class FloatExpertsMemory(in SwiGluCall call)
 
     public FusedPlan.Segment[] Segments { get; } = call.Plan.Segments;
 
+    /// <summary>The experts without rows.</summary>
     public FusedPlan.Segment[] Idle { get; } = call.Plan.Idle;
 
     /// <summary>M.</summary>
@@ -56,11 +57,14 @@ internal sealed unsafe class FloatExpertsMemory(in SwiGluCall call)
     public float* OutGradient { get; init; }
 
     /// <summary>[M, D]; null for none.</summary>
-    public float* RowGradient { get; init; }
+    public float* RowGradient { get; set; }
 
     private nint InSize => 2 * (nint)HiddenWidth * Width;
 
     private nint OutSize => (nint)OutputWidth * HiddenWidth;
+
+    /// <summary>Those with rows, and then those without.</summary>
+    public FusedPlan.Segment SegmentOrIdle(int place) => place < Segments.Length ? Segments[place] : Idle[place - Segments.Length];
 
     public float* InOf(int expert) => _in + (expert * InSize);
 

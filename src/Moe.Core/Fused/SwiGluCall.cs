@@ -23,6 +23,6 @@ internal readonly record struct SwiGluCall(Tensor Tokens, Tensor Weights, Tensor
 /// <summary>Where the gradients of a call go; null where nobody wants one.</summary>
 /// <param name="In">By <see cref="SwiGluCall.In"/>.</param>
 /// <param name="Out">By <see cref="SwiGluCall.Out"/>.</param>
-/// <param name="Rows">By each row that was gathered from the tokens, [M, D].</param>
 /// <param name="WeightOfRow">By the weight of each row, [M], of the router's type.</param>
-internal readonly record struct SwiGluGradients(Tensor? In, Tensor? Out, Tensor? Rows, Tensor WeightOfRow);
+/// <param name="WantsRows">Whether somebody wants those by the tokens.</param>
+internal readonly record struct SwiGluGradients(Tensor? In, Tensor? Out, Tensor WeightOfRow, bool WantsRows);

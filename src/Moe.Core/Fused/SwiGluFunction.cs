@@ -48,15 +48,12 @@ internal sealed class SwiGluFunction : autograd.SingleTensorFunction<SwiGluFunct
         var into = new SwiGluGradients(
             call.In.requires_grad ? empty_like(call.In) : null,
             call.Out.requires_grad ? empty_like(call.Out) : null,
-            call.Tokens.requires_grad ? empty(call.Plan.Rows, call.Tokens.size(1), dtype: call.Tokens.dtype, device: CPU) : null,
-            empty(call.Plan.Rows, dtype: call.Weights.dtype, device: CPU));
-        if (call.Plan.ByLoops)
-            FloatExperts.Backward(call, gradient, kept, into);
-        else
-            TorchExperts.Backward(call, gradient, kept, into);
+            empty(call.Plan.Rows, dtype: call.Weights.dtype, device: CPU),
+            call.Tokens.requires_grad);
+        var rows = call.Plan.ByLoops ? FloatExperts.Backward(call, gradient, kept, into) : TorchExperts.Backward(call, gradient, kept, into);
         return
         [
-            into.Rows is null ? null! : TokenSums.Of(into.Rows, null, call.Plan),
+            rows is null ? null! : TokenSums.Of(rows, null, call.Plan),
             call.Weights.requires_grad ? ToAssignments(into.WeightOfRow, call) : null!,
             into.In!,
             into.Out!,

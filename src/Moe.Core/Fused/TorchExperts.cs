@@ -85,15 +85,17 @@ internal static class TorchExperts
     /// <param name="gradient">By the output, [T, Dout], contiguous.</param>
     /// <param name="kept">What <see cref="Forward"/> kept.</param>
     /// <param name="into">Where gradients go.</param>
-    public static void Backward(in SwiGluCall call, Tensor gradient, Tensor kept, in SwiGluGradients into)
+    /// <returns>The gradient by each row that was gathered from the tokens, [M, D]; null where it is not wanted.</returns>
+    public static Tensor? Backward(in SwiGluCall call, Tensor gradient, Tensor kept, in SwiGluGradients into)
     {
         using var tokens = call.TokenOfRow();
         using var weights = call.WeightOfRow();
         var apart = IsApart(call);
+        var rows = into.WantsRows ? empty(call.Plan.Rows, call.Tokens.size(1), dtype: call.Tokens.dtype, device: CPU) : null;
         new Work(
             "torch_experts_backward",
             call.Plan.Segments,
-            [gradient, call.Tokens, tokens, weights, call.In, call.Out, kept, into.In, into.Out, into.Rows, into.WeightOfRow])
+            [gradient, call.Tokens, tokens, weights, call.In, call.Out, kept, into.In, into.Out, rows, into.WeightOfRow])
         {
             GoesThroughRuns = true,
         }.Run(apart);
@@ -102,6 +104,7 @@ internal static class TorchExperts
             into.In?.select(0, expert).zero_();
             into.Out?.select(0, expert).zero_();
         }
+        return rows;
     }
 
     /// <summary>

@@ -6,23 +6,26 @@ namespace Moe.Core;
 /// <remarks>The limits were measured on Zen 4 (docs/performance.md); on either side of one both ways are about as fast.</remarks>
 internal static unsafe class RowProducts
 {
-    /// <summary>From so many rows on, an expert's work is worth panels.</summary>
-    public const int Many = 64;
+    /// <summary>From so many rows on, it pays to lay the weights out as panels; sooner where rows are long, since then those that loops go over again and again leave the second cache.</summary>
+    private const int ManyRows = 112;
 
-    private const int ManyForSums = WeightedSums.Most + 1;
+    private const int ManyNumbers = 3 << 15;
 
-    private static readonly int ManyForGradients = Vector512.IsHardwareAccelerated ? 12 : 48;
+    private static readonly int ManyForGradients = Vector512.IsHardwareAccelerated ? 20 : 48;
+
+    /// <summary>Whether so many rows of a width are worth panels.</summary>
+    public static bool AreMany(int rows, int width) => rows >= ManyRows || (long)rows * width >= ManyNumbers;
 
     /// <summary>What a range of weight rows should be a multiple of: what tiles or panels take, and no part of a cache line of output.</summary>
-    public static int UnitFor(int rows) => rows < Many ? 48 : PanelTile.MostColumns;
+    public static int UnitFor(int rows, int width) => AreMany(rows, width) ? PanelTile.MostColumns : 48;
 
     /// <summary>What a range of rows of a gradient should be a multiple of.</summary>
-    public static int UnitForGradients(int rows) => rows < Many ? 48 : PanelProducts.Block;
+    public static int UnitForGradients(int rows) => rows < ManyForGradients ? 48 : PanelProducts.Block;
 
     /// <inheritdoc cref="DotProducts.Multiply"/>
     public static void WithTransposed(float** rows, int count, float* weight, int width, int from, int to, float* output, nint outputStride)
     {
-        if (count < Many)
+        if (!AreMany(count, width))
             DotProducts.Multiply(rows, count, weight, width, from, to, output, outputStride);
         else
             PanelProducts.WithTransposed(rows, count, weight, width, from, to, output, outputStride);
@@ -31,7 +34,7 @@ internal static unsafe class RowProducts
     /// <inheritdoc cref="WeightedSums.Multiply"/>
     public static void With(float** a, int count, float* weight, int height, int width, int from, int to, float* output, nint outputStride)
     {
-        if (count < ManyForSums)
+        if (count <= WeightedSums.Most)
             WeightedSums.Multiply(a, count, weight, height, width, from, to, output, outputStride);
         else
             PanelProducts.With(a, count, weight, height, width, from, to, output, outputStride);
