@@ -9,7 +9,7 @@ usage: bash run.sh [--libtorch DIR] COMMAND [ARGUMENT...]
 
     check     only says whether the programs fit the libtorch
     smoke     Moe.Smoke: forward, backward and a training step, compared with the CPU (smoke --help)
-    ratios    Moe.Benchmarks ratios: the table of ratios (ratios --help)
+    ratios    Moe.Benchmarks ratios: the table of ratios; --device cuda for those of the GPU (ratios --help)
 
 DIR is the torch folder of a PyTorch installed with pip, an unpacked libtorch, or the lib folder of either. Without
 --libtorch the environment variable MOE_LIBTORCH is taken. For a PyTorch it is what this prints:

@@ -56,7 +56,8 @@ internal static class MeasuringEnvironment
         return new ProcessStartInfo(program, isHost ? args.Prepend(typeof(MeasuringEnvironment).Assembly.Location) : args);
     }
 
-    public static string Describe() => $"""
+    public static string Describe(MeasuringDevice device) => $"""
+        device       {device.Name}
         processor    {Processor()}, {Environment.ProcessorCount} logical cores, {get_num_threads()} threads of torch
         system       {RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}
         torch        {__version__} (TorchSharp {typeof(torch).Assembly.GetName().Version})

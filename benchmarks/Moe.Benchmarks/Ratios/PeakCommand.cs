@@ -58,11 +58,11 @@ internal static class PeakCommand
     {
         if (name == Mixture.Name)
         {
-            var mixture = Mixture.Build(row.Layer, row.Type);
+            var mixture = Mixture.Build(row.Layer, row.Type, CPU);
             return new Contender(name, mixture, mixture.forward);
         }
 
-        var dense = new DenseSwiGlu(row.Layer, row.Type);
+        var dense = new DenseSwiGlu(row.Layer, row.Type, CPU);
         return new Contender(name, dense, dense.forward);
     }
 

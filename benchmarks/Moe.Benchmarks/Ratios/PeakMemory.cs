@@ -24,9 +24,15 @@ internal sealed class PeakMemory
     }
 
     /// <summary>Says on the console what a known tensor measures.</summary>
-    /// <returns>Null, with a note, where memory cannot be measured.</returns>
-    public static PeakMemory? Find(CancellationToken cancellation)
+    /// <returns>Null, with a note, where memory cannot be measured. TorchSharp does not tell what another device than the CPU has lent.</returns>
+    public static PeakMemory? Find(MeasuringDevice device, CancellationToken cancellation)
     {
+        if (!device.IsCpu)
+        {
+            Console.WriteLine($"memory       peaks are not measured on {device.Name}");
+            return null;
+        }
+
         const int Known = PeakCommand.KnownBytes;
         var measured = MeasuringEnvironment.HasGlibc ? Measure(RatioCase.All[0], PeakCommand.KnownTensor, cancellation).GetAwaiter().GetResult() : null;
         var works = measured is { } bytes && Math.Abs(bytes - Known) <= Tolerance * Known;

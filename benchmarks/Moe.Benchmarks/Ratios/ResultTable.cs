@@ -45,7 +45,8 @@ internal static class ResultTable
         return table;
     }
 
-    private static IEnumerable<string> Cells(RowResult result)
+    /// <summary>A row of the table; - where a peak was not measured.</summary>
+    internal static IEnumerable<string> Cells(RowResult result)
     {
         var row = result.ToRow();
         return
@@ -60,7 +61,7 @@ internal static class ResultTable
 
     private static string Spread(Quartiles times) => $"{Short(times.Median)} [{Short(times.Low)}, {Short(times.High)}]";
 
-    private static string Megabytes(long? bytes) => bytes is { } count ? Text(count / 1e6, "0.0") : "";
+    private static string Megabytes(long? bytes) => bytes is { } count ? Text(count / 1e6, "0.0") : "-";
 
     /// <summary>Three digits.</summary>
     private static string Short(double milliseconds) => Text(milliseconds, milliseconds < 1 ? "0.000" : milliseconds < 10 ? "0.00" : milliseconds < 100 ? "0.0" : "0");

@@ -7,8 +7,11 @@ namespace Moe.Benchmarks.Ratios;
 /// <summary>
 /// Times a row in rounds: ours, dense, loop, ours, … Only what is measured in turns can be compared on a machine whose speed changes.
 /// </summary>
-/// <remarks>Each round has a batch of its own, so that few tokens ask other experts each time and their weights come from memory, as in use.</remarks>
-internal sealed class RowTimer(RatioCase row, Lineup lineup, double seconds, CancellationToken cancellation)
+/// <remarks>
+/// Each round has a batch of its own, so that few tokens ask other experts each time and their weights come from memory, as in use. A call ends when the device has
+/// computed it.
+/// </remarks>
+internal sealed class RowTimer(RatioCase row, Lineup lineup, MeasuringDevice device, double seconds, CancellationToken cancellation)
 {
     // A function of TorchScript is specialised in its first three calls. Where calls are long, that is little in one of five rounds.
     private const int WarmUp = 3;
@@ -34,7 +37,7 @@ internal sealed class RowTimer(RatioCase row, Lineup lineup, double seconds, Can
         var batches = Enumerable.Range(0, Math.Min(rounds, Math.Clamp(32768 / row.Tokens, 8, MostRounds))).Select(_ => NewBatch()).ToArray();
         var expertsHit = Enumerable.Range(0, rounds).Average(number => lineup.ExpertsHit(batches[number % batches.Length]));
 
-        var before = Ceilings.Measure(row);
+        var before = Ceilings.Measure(row, device);
         var times = contenders.Select(_ => new double[rounds]).ToArray();
         var managed = 0L;
         for (var number = 0; number < rounds; number++)
@@ -46,7 +49,7 @@ internal sealed class RowTimer(RatioCase row, Lineup lineup, double seconds, Can
             times[1][number] = Time(lineup.Dense, tokens);
             times[2][number] = Time(lineup.Loop, tokens);
         }
-        var after = Ceilings.Measure(row);
+        var after = Ceilings.Measure(row, device);
 
         var textbook = row.Tokens == TextbookTokens ? Textbook(batches) : null;
         return new RowResult(row, rounds, Quartiles.Of(times[0]), Quartiles.Of(times[1]), Quartiles.Of(times[2]), textbook)
@@ -59,13 +62,15 @@ internal sealed class RowTimer(RatioCase row, Lineup lineup, double seconds, Can
         };
     }
 
-    private Tensor NewBatch() => randn(row.Tokens, row.Layer.Hidden, dtype: row.Type);
+    private Tensor NewBatch() => randn(row.Tokens, row.Layer.Hidden, dtype: row.Type, device: device.Torch);
 
     private double Time(Contender contender, Tensor tokens)
     {
         cancellation.ThrowIfCancellationRequested();
+        device.Synchronize();
         var start = Stopwatch.GetTimestamp();
         contender.Call(row.Pass, tokens);
+        device.Synchronize();
         return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
     }
 

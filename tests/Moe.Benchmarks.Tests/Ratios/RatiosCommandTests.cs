@@ -41,6 +41,7 @@ public sealed class RatiosCommandTests : IDisposable
     [InlineData("--cases", "nothing-of-that-name")]
     [InlineData("--seconds", "0")]
     [InlineData("--threads", "-1")]
+    [InlineData("--device", "gpu")]
     [InlineData("--unknown", "1")]
     public void Refuses_what_it_does_not_know(string option, string value)
     {
@@ -48,6 +49,18 @@ public sealed class RatiosCommandTests : IDisposable
 
         code.Should().Be(2);
         errors.Should().StartWith("Error: ").And.Contain(option);
+    }
+
+    [Fact]
+    public void Refuses_a_device_that_is_not_there_before_it_measures()
+    {
+        var file = Path.Combine(_folder, "ratios.json");
+
+        var (code, errors) = BenchmarkProgram.Run("ratios", "--cases", "smoke", "--device", "cuda:99", "--json", file);
+
+        code.Should().Be(2, errors);
+        errors.Should().StartWith("Error: --device (cuda:99): ").And.NotContain("smoke/");
+        Directory.GetFiles(_folder).Should().BeEmpty();
     }
 
     [Fact]

@@ -10,10 +10,10 @@ internal sealed class DenseSwiGlu : nn.Module<Tensor, Tensor>
 
     private readonly SwiGlu _layer;
 
-    public DenseSwiGlu(LayerShape shape, ScalarType type)
+    public DenseSwiGlu(LayerShape shape, ScalarType type, Device device)
         : base(nameof(DenseSwiGlu))
     {
-        _layer = new SwiGlu(shape.Hidden, shape.TopK * shape.Ffn, type);
+        _layer = new SwiGlu(shape.Hidden, shape.TopK * shape.Ffn, type, device);
         RegisterComponents();
     }
 

@@ -17,7 +17,7 @@ internal static class ExpertLoop
         var output = zeros_like(tokens);
         var mask = nn.functional.one_hot(indices, layer.Experts.Count).to(ScalarType.Bool).permute(2, 1, 0);
         var hit = mask.sum([-1, -2]).gt(0).nonzero();
-        foreach (var expert in hit.data<long>().ToArray())
+        foreach (var expert in hit.cpu().data<long>().ToArray())
         {
             if (where(mask[expert]) is not [var choice, var token])
                 throw new InvalidOperationException("The mask of an expert has two dimensions.");

@@ -3,19 +3,19 @@ using static TorchSharp.torch;
 
 namespace Moe.Benchmarks.Ratios.Contenders;
 
-/// <summary>All contenders of a layer, with the same weights, each in memory of its own.</summary>
+/// <summary>All contenders of a layer on one device, with the same weights, each in memory of its own.</summary>
 internal sealed class Lineup : IDisposable
 {
     private readonly MixtureOfExperts _mixture;
     private readonly DenseSwiGlu _dense;
     private readonly SeparateExperts _separate;
 
-    public Lineup(LayerShape shape, ScalarType type)
+    public Lineup(LayerShape shape, ScalarType type, Device device)
     {
         random.manual_seed(1);
-        _mixture = Mixture.Build(shape, type);
-        _dense = new DenseSwiGlu(shape, type);
-        _separate = new SeparateExperts(shape, type);
+        _mixture = Mixture.Build(shape, type, device);
+        _dense = new DenseSwiGlu(shape, type, device);
+        _separate = new SeparateExperts(shape, type, device);
         var weights = LayerWeights.Of(_mixture);
         _dense.Take(weights, shape.TopK);
         _separate.Take(weights);

@@ -8,10 +8,10 @@ internal static class Mixture
 {
     public const string Name = "ours";
 
-    public static MixtureOfExperts Build(LayerShape shape, ScalarType type)
+    public static MixtureOfExperts Build(LayerShape shape, ScalarType type, Device device)
     {
-        var gate = new GatingNetwork(new GatingOptions { InputWidth = shape.Hidden, ExpertCount = shape.Experts, TopK = shape.TopK });
+        var gate = new GatingNetwork(new GatingOptions { InputWidth = shape.Hidden, ExpertCount = shape.Experts, TopK = shape.TopK }, device: device);
         var options = new GatedFeedForwardOptions { InputWidth = shape.Hidden, HiddenWidth = shape.Ffn };
-        return new MixtureOfExperts(gate, StackedExperts.GatedFeedForward(shape.Experts, options, dtype: type));
+        return new MixtureOfExperts(gate, StackedExperts.GatedFeedForward(shape.Experts, options, device: device, dtype: type));
     }
 }

@@ -10,13 +10,13 @@ internal sealed class SeparateExperts : nn.Module
     private readonly ModuleList<SwiGlu> _experts;
     private readonly int _topK;
 
-    public SeparateExperts(LayerShape shape, ScalarType type)
+    public SeparateExperts(LayerShape shape, ScalarType type, Device device)
         : base(nameof(SeparateExperts))
     {
         _topK = shape.TopK;
         // In Float32 whatever the experts are, as ours is: otherwise roundings would send tokens to other experts.
-        _router = nn.Linear(shape.Hidden, shape.Experts, hasBias: false, dtype: ScalarType.Float32);
-        _experts = [.. Enumerable.Range(0, shape.Experts).Select(_ => new SwiGlu(shape.Hidden, shape.Ffn, type))];
+        _router = nn.Linear(shape.Hidden, shape.Experts, hasBias: false, device: device, dtype: ScalarType.Float32);
+        _experts = [.. Enumerable.Range(0, shape.Experts).Select(_ => new SwiGlu(shape.Hidden, shape.Ffn, type, device))];
         RegisterComponents();
     }
 

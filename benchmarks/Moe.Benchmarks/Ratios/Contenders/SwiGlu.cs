@@ -10,12 +10,12 @@ internal sealed class SwiGlu : nn.Module<Tensor, Tensor>
     private readonly Linear _up;
     private readonly Linear _down;
 
-    public SwiGlu(long width, long hidden, ScalarType type)
+    public SwiGlu(long width, long hidden, ScalarType type, Device device)
         : base(nameof(SwiGlu))
     {
-        _gate = nn.Linear(width, hidden, hasBias: false, dtype: type);
-        _up = nn.Linear(width, hidden, hasBias: false, dtype: type);
-        _down = nn.Linear(hidden, width, hasBias: false, dtype: type);
+        _gate = nn.Linear(width, hidden, hasBias: false, device: device, dtype: type);
+        _up = nn.Linear(width, hidden, hasBias: false, device: device, dtype: type);
+        _down = nn.Linear(hidden, width, hasBias: false, device: device, dtype: type);
         RegisterComponents();
     }
 

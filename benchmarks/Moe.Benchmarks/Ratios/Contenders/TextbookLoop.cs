@@ -18,7 +18,7 @@ internal static class TextbookLoop
         using var scope = NewDisposeScope();
         var (weights, indices) = layer.Route(row);
         var sum = zeros_like(row);
-        foreach (var (choice, expert) in indices.data<long>().ToArray().Index())
+        foreach (var (choice, expert) in indices.cpu().data<long>().ToArray().Index())
             sum += weights[0, choice] * layer.Experts[(int)expert].call(row);
         return scope.MoveToOuter(sum);
     }
