@@ -24,7 +24,7 @@ internal sealed class RoutedTokens : IDisposable
         using var scope = NewDisposeScope();
         _order = AssignmentOrder.Of(Decision);
         TokenOfRow = _order.Assignments.div(topK, RoundingMode.floor);
-        Plan = new FusedPlan(Decision, _order, Tokens.dtype);
+        Plan = new FusedPlan(Decision, _order);
         foreach (var kept in new[] { _order.Assignments, _order.RowOf, TokenOfRow })
             kept.DetachFromDisposeScope();
     }

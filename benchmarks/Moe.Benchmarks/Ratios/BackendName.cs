@@ -16,13 +16,13 @@ internal static class BackendName
         using var scope = NewDisposeScope();
         using var decision = mixture.Gate.Route(tokens);
         var stack = ((StackedExperts.Slice)mixture.Experts[0]).Stack;
-        if (!SwiGluMixture.Takes(stack, decision, tokens))
+        if (!SwiGluMixture.Takes(stack, decision))
         {
             var dispatch = DispatchPlan.From(decision);
             return StackProducts.For(stack, dispatch.Gather(tokens), [.. dispatch.RowsPerExpert]).Name;
         }
 
-        var plan = new FusedPlan(decision, AssignmentOrder.Of(decision), tokens.dtype);
-        return !plan.ByLoops ? "torch" : !RowProducts.AreMany(plan.Most, (int)tokens.size(-1)) ? "rows" : "panels";
+        var call = new SwiGluCall(tokens, decision.Weights, stack.Weight(0), stack.Weight(1), new FusedPlan(decision, AssignmentOrder.Of(decision)));
+        return !call.ByLoops ? "torch" : RowProducts.AreMany(call.Plan.Most, (int)tokens.size(-1)) ? "panels" : "rows";
     }
 }

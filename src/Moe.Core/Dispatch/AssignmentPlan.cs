@@ -20,7 +20,7 @@ internal sealed class AssignmentPlan : DispatchPlan
     public override IReadOnlyList<long> RowsPerExpert => _decision.Load;
 
     public override Tensor? Fused(ExpertPool experts, Tensor tokens) =>
-        experts.OnlyStack is { } stack && SwiGluMixture.Takes(stack, _decision, tokens)
+        experts.OnlyStack is { } stack && SwiGluMixture.Takes(stack, _decision)
             ? WithPassedThrough(SwiGluMixture.Answer(stack, tokens, _decision, _order), tokens)
             : null;
 

@@ -41,17 +41,8 @@ internal sealed unsafe class SlopeWork(FloatExpertsMemory at) : HostWork
                 SwiGluRow.Backward(gate, gate + f, slopes.Start + ((nint)i * units), at.Weights[row], units, hidden, gradient, gradient + f);
 
             // W_down learns from weighted hidden rows.
-            Scale(hidden, units, at.Weights[row]);
+            RowSums.Add(hidden, at.Weights[row], units, hidden, first: true);
         }
-    }
-
-    private static void Scale(float* row, int width, float factor)
-    {
-        var j = 0;
-        for (; j + Lanes.Count <= width; j += Lanes.Count)
-            Lanes.Store(row + j, Lanes.Load(row + j) * factor);
-        for (; j < width; j++)
-            row[j] *= factor;
     }
 }
 

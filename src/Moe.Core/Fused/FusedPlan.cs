@@ -2,17 +2,16 @@ using static TorchSharp.torch;
 
 namespace Moe.Core;
 
-/// <summary>Which rows go to which expert of a stack, and how each expert works them off.</summary>
+/// <summary>Which rows go to which expert of a stack, and which experts have none.</summary>
 /// <remarks>T tokens, K choices, E experts, M routed rows, sorted by expert. Belongs to the decision and the dispose scope in which it was made.</remarks>
 internal sealed class FusedPlan
 {
     private AssignmentOrder _order;
 
-    public FusedPlan(RoutingDecision decision, AssignmentOrder order, ScalarType type)
+    public FusedPlan(RoutingDecision decision, AssignmentOrder order)
     {
         _order = order;
         (Tokens, TopK, Rows) = (decision.TokenCount, decision.TopK, order.Assignments.size(0));
-        ByLoops = type == ScalarType.Float32 && decision.Weights.dtype == ScalarType.Float32 && Lanes.AreFast;
         var (asked, start) = (0, 0);
         for (var expert = 0; expert < decision.Load.Count; expert++)
             asked += decision.Load[expert] > 0 ? 1 : 0;
@@ -46,9 +45,6 @@ internal sealed class FusedPlan
 
     /// <summary>The most rows of an expert.</summary>
     public int Most { get; }
-
-    /// <summary>Whether loops of our own compute the experts (<see cref="FloatExperts"/>), or products of torch (<see cref="TorchExperts"/>).</summary>
-    public bool ByLoops { get; }
 
     /// <summary>The same plan with the same order in other handles, which live as long as the one who asks.</summary>
     public FusedPlan With(AssignmentOrder order)

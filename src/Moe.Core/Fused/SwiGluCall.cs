@@ -10,8 +10,17 @@ namespace Moe.Core;
 /// <param name="Plan">Who is asked about what.</param>
 internal readonly record struct SwiGluCall(Tensor Tokens, Tensor Weights, Tensor In, Tensor Out, FusedPlan Plan)
 {
+    private const long MostNumbers = 1L << 30;
+
     /// <summary>F.</summary>
     public long Hidden => In.size(1) / 2;
+
+    /// <summary>
+    /// Whether loops of our own compute the experts (<see cref="FloatExperts"/>), or products of torch (<see cref="TorchExperts"/>): all is Float32, the machine is up to it, and what is kept
+    /// has at most 2³⁰ numbers, so that no task needs a larger array than there can be.
+    /// </summary>
+    public bool ByLoops =>
+        Tokens.dtype == ScalarType.Float32 && Weights.dtype == ScalarType.Float32 && Lanes.AreFast && Plan.Rows * In.size(1) <= MostNumbers;
 
     /// <summary>The token of each row, [M], Int64.</summary>
     public Tensor TokenOfRow() => Plan.Assignments.div(Plan.TopK, RoundingMode.floor);

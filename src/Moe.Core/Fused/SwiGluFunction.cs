@@ -50,7 +50,7 @@ internal sealed class SwiGluFunction : autograd.SingleTensorFunction<SwiGluFunct
             call.Out.requires_grad ? empty_like(call.Out) : null,
             empty(call.Plan.Rows, dtype: call.Weights.dtype, device: CPU),
             call.Tokens.requires_grad);
-        var rows = call.Plan.ByLoops ? FloatExperts.Backward(call, gradient, kept, into) : TorchExperts.Backward(call, gradient, kept, into);
+        var rows = call.ByLoops ? FloatExperts.Backward(call, gradient, kept, into) : TorchExperts.Backward(call, gradient, kept, into);
         return
         [
             rows is null ? null! : TokenSums.Of(rows, null, call.Plan),

@@ -6,7 +6,7 @@ namespace Moe.Core;
 internal static class SwiGluMixture
 {
     /// <summary>Whether this is such a layer.</summary>
-    public static bool Takes(StackedExperts stack, RoutingDecision routing, Tensor tokens) =>
+    public static bool Takes(StackedExperts stack, RoutingDecision routing) =>
         HostPath.Allows(routing.Indices)
         && routing.WeightTarget == WeightTarget.Output
         && stack.Recipe is GatedFeedForwardRecipe { Options: { Unit: null, Bias: false } options } && options.Activation == Activation.Silu
@@ -21,7 +21,7 @@ internal static class SwiGluMixture
     public static Tensor Answer(StackedExperts stack, Tensor tokens, RoutingDecision routing, AssignmentOrder order)
     {
         var (weightIn, weightOut) = (stack.Weight(0), stack.Weight(1));
-        var call = new SwiGluCall(tokens.contiguous(), routing.Weights.contiguous(), weightIn, weightOut, new FusedPlan(routing, order, tokens.dtype));
+        var call = new SwiGluCall(tokens.contiguous(), routing.Weights.contiguous(), weightIn, weightOut, new FusedPlan(routing, order));
         if (!is_grad_enabled() || !(tokens.requires_grad || routing.Weights.requires_grad || weightIn.requires_grad || weightOut.requires_grad))
             return Compute(call, kept: null);
 
@@ -41,7 +41,7 @@ internal static class SwiGluMixture
     public static Tensor Compute(in SwiGluCall call, Tensor? kept)
     {
         var answers = empty(call.Plan.Rows, call.Out.size(1), dtype: call.Tokens.dtype, device: CPU);
-        if (call.Plan.ByLoops)
+        if (call.ByLoops)
             FloatExperts.Forward(call, kept, answers);
         else
             TorchExperts.Forward(call, kept, answers);

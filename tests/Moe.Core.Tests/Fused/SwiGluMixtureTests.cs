@@ -69,15 +69,17 @@ public sealed class SwiGluMixtureTests
             choices: () => layer.Gate.Route(x).Indices);
     }
 
-    [Fact]
-    public void Has_gradients_of_gradients()
+    [Theory]
+    [InlineData(ScalarType.Float64, 1e-12)]
+    [InlineData(ScalarType.Float32, 1e-4)]
+    public void Has_gradients_of_gradients(ScalarType type, double tolerance)
     {
         using var scope = NewDisposeScope();
-        using var layer = Layer(4, 4, 2, ScalarType.Float64, Activation.Silu, null);
-        using var general = Layer(4, 4, 2, ScalarType.Float64, Unrecognised, null);
-        var x = Make.Normal(9, 10, 8);
+        using var layer = Layer(4, 4, 2, type, Activation.Silu, null);
+        using var general = Layer(4, 4, 2, type, Unrecognised, null);
+        var x = Make.Normal(9, type, 10, 8);
 
-        Penalty(layer).Zip(Penalty(general)).Should().AllSatisfy(pair => Compare.Close(pair.First, pair.Second, 1e-12 * pair.Second.abs().max().item<double>()));
+        Penalty(layer).Zip(Penalty(general)).Should().AllSatisfy(pair => Compare.Close(pair.First, pair.Second, tolerance * pair.Second.abs().max().to(ScalarType.Float64).item<double>()));
 
         Tensor[] Penalty(MixtureOfExperts mixture)
         {
@@ -144,6 +146,50 @@ public sealed class SwiGluMixtureTests
             foreach (var (name, gradient) in first)
                 Compare.SameBits(again[name], gradient, name);
         }
+    }
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void Loops_and_products_of_torch_agree(int seed, int tokens, int experts, int topK)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        using var layer = Layer(seed, experts, topK, ScalarType.Float32, Activation.Silu, null, width: 24, hidden: 40);
+        var x = Make.Normal(seed, ScalarType.Float32, tokens, 24);
+        var decision = layer.Gate.Route(x);
+        var call = new SwiGluCall(
+            x, decision.Weights, layer.get_parameter("experts.0.gate_up_weight")!, layer.get_parameter("experts.0.down_weight")!, new FusedPlan(decision, AssignmentOrder.Of(decision)));
+        call.ByLoops.Should().BeTrue();
+        var gradient = Make.Normal(seed + 1, ScalarType.Float32, tokens, 24);
+
+        Results(byLoops: true).Zip(Results(byLoops: false)).Should().AllSatisfy(pair => Compare.Close(pair.First, pair.Second, 1e-5 * Math.Max(1, pair.Second.abs().max().to(ScalarType.Float64).item<double>())));
+
+        Tensor[] Results(bool byLoops)
+        {
+            var (answers, kept) = (empty(call.Plan.Rows, 24), SwiGluMixture.NewKept(call));
+            var into = new SwiGluGradients(empty_like(call.In), empty_like(call.Out), empty(call.Plan.Rows), WantsRows: true);
+            if (byLoops)
+                FloatExperts.Forward(call, kept, answers);
+            else
+                TorchExperts.Forward(call, kept, answers);
+            var rows = byLoops ? FloatExperts.Backward(call, gradient, kept, into) : TorchExperts.Backward(call, gradient, kept, into);
+            return [answers, rows!, into.In!, into.Out!, into.WeightOfRow];
+        }
+    }
+
+    [Fact]
+    public void More_numbers_than_an_array_has_are_left_to_torch()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = Layer(1, 4, 2, ScalarType.Float32, Activation.Silu, null);
+        var x = Make.Normal(1, ScalarType.Float32, 3, 8);
+        var decision = layer.Gate.Route(x);
+        var plan = new FusedPlan(decision, AssignmentOrder.Of(decision));
+
+        SwiGluCall Call(long hidden) => new(x, decision.Weights, empty(4, 2 * hidden, 8, device: META), empty(4, 8, hidden, device: META), plan);
+
+        Call(1000).ByLoops.Should().BeTrue();
+        Call(1L << 28).ByLoops.Should().BeFalse("6 rows of 2 · 2²⁸ numbers are more than 2³⁰");
     }
 
     /// <summary>A user's router may weigh Float32 tokens in Float64.</summary>

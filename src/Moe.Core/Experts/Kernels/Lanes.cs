@@ -32,6 +32,22 @@ internal static unsafe class Lanes
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Stream(float* target, Vector<float> value) => value.StoreAlignedNonTemporal(target);
 
+    /// <summary>Writes two registers one after the other, past the caches or not.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Write(float* target, Vector<float> first, Vector<float> second, bool streams)
+    {
+        if (streams)
+        {
+            Stream(target, first);
+            Stream(target + Count, second);
+        }
+        else
+        {
+            Store(target, first);
+            Store(target + Count, second);
+        }
+    }
+
     /// <summary>Ends a sequence of <see cref="Stream"/>.</summary>
     public static void Fence()
     {

@@ -91,20 +91,6 @@ internal static unsafe class OuterProducts
         Rest(a, r, rows, count, j, width, gradient);
     }
 
-    private static void Write(float* target, Vector<float> first, Vector<float> second, bool streams)
-    {
-        if (streams)
-        {
-            Stream(target, first);
-            Stream(target + Count, second);
-        }
-        else
-        {
-            Store(target, first);
-            Store(target + Count, second);
-        }
-    }
-
     /// <summary>The columns that fill no pair of registers, in the same order.</summary>
     private static void Rest(float** a, int r, float** rows, int count, int done, int width, float* gradient)
     {

@@ -23,6 +23,9 @@ internal static unsafe class PanelProducts
     /// <summary>The same where rows are copied too.</summary>
     private const int GradientDepth = 256;
 
+    /// <summary>Rows whose columns are copied at a time.</summary>
+    private const int TurnedRows = 4096;
+
     /// <inheritdoc cref="DotProducts.Multiply"/>
     public static void WithTransposed(float** rows, int count, float* weight, int width, int from, int to, float* output, nint outputStride)
     {
@@ -70,29 +73,38 @@ internal static unsafe class PanelProducts
     {
         var streams = count <= GradientDepth && (nuint)gradient % 64 == 0 && width % PanelTile.Columns == 0;
         using var panel = new Scratch(PanelTile.Columns * Math.Min(count, GradientDepth));
-        using var turned = new Scratch(Block * count);
-        var columnsOfA = stackalloc float*[Block];
+        using var turned = new Scratch(Block * Math.Min(count, TurnedRows));
         for (var r = from; r < to; r += Block)
         {
-            var height = Math.Min(Block, to - r);
-            for (var i = 0; i < height; i++)
-                columnsOfA[i] = turned.Start + ((nint)i * count);
-            Turn(a, r, count, height, turned.Start, count);
-            for (var j = 0; j < width; j += PanelTile.Columns)
+            // However many rows there are, only so many are copied at a time.
+            for (var first = 0; first == 0 || first < count; first += TurnedRows)
             {
-                var columns = Math.Min(PanelTile.Columns, width - j);
-                for (var d = 0; d == 0 || d < count; d += GradientDepth)
-                {
-                    var depth = Math.Min(GradientDepth, count - d);
-                    for (var i = 0; i < depth; i++)
-                        new Span<float>(rows[d + i] + j, columns).CopyTo(new(panel.Start + (i * PanelTile.Columns), columns));
-                    Sweep(
-                        columnsOfA, d, height, new(panel.Start, PanelTile.Columns, panel.Start), depth, columns, gradient + ((nint)r * width) + j, width, adds: d > 0, streams);
-                }
+                var some = Math.Min(TurnedRows, count - first);
+                Turn(a + first, r, some, Math.Min(Block, to - r), turned.Start, some);
+                GradientOf(turned.Start, rows + first, some, width, Math.Min(Block, to - r), panel.Start, gradient + ((nint)r * width), adds: first > 0, streams);
             }
         }
         if (streams)
             Fence();
+    }
+
+    /// <summary>gradient[r, j] = Σ_i turned[r, i] · rows[i][j] for r in [0, height), added to what is there if adds.</summary>
+    private static void GradientOf(float* turned, float** rows, int count, int width, int height, float* panel, float* gradient, bool adds, bool streams)
+    {
+        var columnsOfA = stackalloc float*[Block];
+        for (var r = 0; r < height; r++)
+            columnsOfA[r] = turned + ((nint)r * count);
+        for (var j = 0; j < width; j += PanelTile.Columns)
+        {
+            var columns = Math.Min(PanelTile.Columns, width - j);
+            for (var d = 0; d == 0 || d < count; d += GradientDepth)
+            {
+                var depth = Math.Min(GradientDepth, count - d);
+                for (var i = 0; i < depth; i++)
+                    new Span<float>(rows[d + i] + j, columns).CopyTo(new(panel + (i * PanelTile.Columns), columns));
+                Sweep(columnsOfA, d, height, new(panel, PanelTile.Columns, panel), depth, columns, gradient + j, width, adds || d > 0, streams);
+            }
+        }
     }
 
     /// <summary>All rows times a panel; where less is left than a tile takes, with a tile beside the output. Only the first rows have to ask for what comes later.</summary>

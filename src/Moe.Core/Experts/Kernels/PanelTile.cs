@@ -137,12 +137,12 @@ internal static unsafe class PanelTile
             s52 = Vector512.FusedMultiplyAdd(x, w, s52);
             s53 = Vector512.FusedMultiplyAdd(x, y, s53);
         }
-        Write(output, s00, s01, s02, s03, streams);
-        Write(output + stride, s10, s11, s12, s13, streams);
-        Write(output + (2 * stride), s20, s21, s22, s23, streams);
-        Write(output + (3 * stride), s30, s31, s32, s33, streams);
-        Write(output + (4 * stride), s40, s41, s42, s43, streams);
-        Write(output + (5 * stride), s50, s51, s52, s53, streams);
+        WriteWide(output, s00, s01, s02, s03, streams);
+        WriteWide(output + stride, s10, s11, s12, s13, streams);
+        WriteWide(output + (2 * stride), s20, s21, s22, s23, streams);
+        WriteWide(output + (3 * stride), s30, s31, s32, s33, streams);
+        WriteWide(output + (4 * stride), s40, s41, s42, s43, streams);
+        WriteWide(output + (5 * stride), s50, s51, s52, s53, streams);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -153,22 +153,7 @@ internal static unsafe class PanelTile
         (a, b, c, d) = (Vector512.Load(from), Vector512.Load(from + Wide), Vector512.Load(from + (2 * Wide)), Vector512.Load(from + (3 * Wide)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Write(float* to, Vector<float> a, Vector<float> b, bool streams)
-    {
-        if (streams)
-        {
-            Stream(to, a);
-            Stream(to + Count, b);
-        }
-        else
-        {
-            Store(to, a);
-            Store(to + Count, b);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Write(float* to, Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d, bool streams)
+    private static void WriteWide(float* to, Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d, bool streams)
     {
         if (streams)
         {

@@ -8,7 +8,7 @@ namespace Moe.Core;
 /// <remarks>A BFloat16 is the upper half of a Float32. Entries at the end of a row have the bits of all others.</remarks>
 internal static unsafe class RowSums
 {
-    /// <summary>sum = weight · row where it is the first, and sum + weight · row, rounded once, where it is not.</summary>
+    /// <summary>sum = weight · row where it is the first, and sum + weight · row, rounded once, where it is not. The sum may be the row.</summary>
     public static void Add(float* row, float weight, int width, float* sum, bool first)
     {
         var (j, factor) = (0, new Vector<float>(weight));

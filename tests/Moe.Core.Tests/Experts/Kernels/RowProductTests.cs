@@ -60,7 +60,7 @@ public sealed unsafe class RowProductTests
 
         RightWithTransposed(cases, PanelProducts.WithTransposed, 1);
         RightWith(cases, PanelProducts.With, 1);
-        RightGradient(Gen.Const(new Case(inner, count, outer, 1, outer / 2, outer, 0, count)), PanelProducts.Gradient, 1);
+        RightGradient(Gen.Const(new Case(4 * inner, count, outer, 1, outer / 2, outer, 0, count)), PanelProducts.Gradient, 1);
     }
 
     /// <summary>On a machine with wider registers nothing else would run it.</summary>
