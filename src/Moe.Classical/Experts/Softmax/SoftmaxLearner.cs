@@ -1,0 +1,72 @@
+using Moe.Core;
+
+namespace Moe.Classical;
+
+/// <summary>Fits softmax (multinomial logistic) models of classes with a ridge, from the coefficients of the fit before if there is one.</summary>
+/// <remarks>Classes that no row has are left out of the fit (<see cref="ClassScoreExpert.AbsentShare"/>); one class only is legal.</remarks>
+public sealed class SoftmaxLearner : IExpertLearner
+{
+    /// <summary>A learner of softmax models.</summary>
+    /// <param name="options">Ridge and steps; null for the defaults.</param>
+    /// <exception cref="ArgumentException">An option is out of its range.</exception>
+    public SoftmaxLearner(SoftmaxOptions? options = null)
+    {
+        Options = options ?? new SoftmaxOptions();
+        Options.Validate(nameof(options));
+    }
+
+    /// <summary>How it fits.</summary>
+    public SoftmaxOptions Options { get; }
+
+    /// <inheritdoc/>
+    public string Name => "softmax";
+
+    /// <inheritdoc/>
+    public WeightSupport Weights => WeightSupport.Native;
+
+    /// <inheritdoc/>
+    public bool OverfitsOwnRows => false;
+
+    /// <inheritdoc/>
+    public bool Takes(ResponseKind kind) => kind == ResponseKind.Class;
+
+    /// <inheritdoc/>
+    public IExpert Fit(FitData data, FitContext context)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        ArgumentNullException.ThrowIfNull(context);
+        var (present, _) = ClassScoreExpert.Count(data);
+        var place = new int[data.Response.Classes];
+        for (var k = 0; k < present.Length; k++)
+            place[present[k]] = k + 1;
+        var labels = HostMemory.Of<double>(data.Response.Values);
+        var shares = new double[labels.Length * present.Length];
+        for (var row = 0; row < labels.Length; row++)
+        {
+            // A row of a class without weight has no weight itself.
+            if (place[(int)labels[row]] is > 0 and var k)
+                shares[(row * present.Length) + k - 1] = 1;
+        }
+        var width = (int)data.Width;
+        var weights = data.Weights is null ? default : HostMemory.Of<double>(data.Weights);
+        var terms = new StandardTerms(HostMemory.Of<double>(data.Inputs), width, weights, true);
+        var regression = new SoftmaxRegression(terms, present.Length, weights, Options.Ridge * terms.Total);
+        if (context.Previous is SoftmaxModel { Separated: false } previous && previous.InputWidth == width && previous.PresentClasses.SequenceEqual(present))
+        {
+            for (var k = 0; k < present.Length; k++)
+                terms.FromRaw(previous.Raw.AsSpan(k * (width + 1), width + 1), regression.Coefficients.AsSpan(k * (width + 1), width + 1));
+        }
+        regression.Fit(shares, weights, Options.MaxSteps, context.CancellationToken);
+        var raw = new double[regression.Coefficients.Length];
+        for (var start = 0; start < raw.Length; start += width + 1)
+            terms.ToRaw(regression.Coefficients.AsSpan(start, width + 1), raw.AsSpan(start, width + 1));
+        GC.KeepAlive(data);
+        return new SoftmaxModel(width, data.Response.Classes, present, raw)
+        {
+            DroppedColumns = LinearLearner.Dropped(regression.Aliased),
+            Converged = regression.Converged,
+            Separated = regression.RanOff,
+            Steps = regression.Steps,
+        };
+    }
+}
