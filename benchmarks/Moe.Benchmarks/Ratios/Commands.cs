@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
+using Moe.Benchmarks.Em;
 
 namespace Moe.Benchmarks.Ratios;
 
@@ -19,7 +20,7 @@ internal static class Commands
         {
             TreatUnmatchedTokensAsErrors = false,
         };
-        var root = new RootCommand("Measures what the layer of Moe.Core costs, as ratios.") { RatiosCommand.Make(args), parts, PeakCommand.Make() };
+        var root = new RootCommand("Measures what the layer of Moe.Core and the fits of Moe.Classical cost, as ratios.") { RatiosCommand.Make(args), EmCommand.Make(args), parts, PeakCommand.Make() };
         var parsed = root.Parse(args);
         return parsed.Action is ParseErrorAction
             ? Fail(BadUsage, parsed.Errors.Select(error => error.Message))

@@ -1,0 +1,71 @@
+using System.CommandLine;
+using Moe.Benchmarks.Ratios;
+
+namespace Moe.Benchmarks.Em;
+
+/// <summary>What EM costs: an iteration against the least it must do, rows against fewer rows, threads against one, learners against the whole.</summary>
+internal static class EmCommand
+{
+    public const string Name = "em";
+
+    public static Command Make(string[] args)
+    {
+        var json = new Option<string?>("--json") { Description = "File for the results, an array of objects. It appears only when all cases are done." };
+        var cases = new Option<string[]>("--cases")
+        {
+            Description = $"Cases to run, by parts of their ids ({EmCase.All[0].Id}), in which * stands for anything; all when absent. 'smoke' are tiny fits that take seconds.",
+            AllowMultipleArgumentsPerToken = true,
+        };
+        var seconds = new Option<double>("--seconds") { Description = "Time for the rounds of a case; there are at least three.", DefaultValueFactory = _ => 3 };
+        var keep = new Option<bool>("--keep-environment") { Description = $"Do not start again with {MeasuringEnvironment.Summary}." };
+        var command = new Command(Name, "Time the fits of Moe.Classical by EM, and what they need of memory.") { json, cases, seconds, keep };
+        command.SetAction(parsed => Run(args, parsed.GetValue(json), parsed.GetValue(cases) ?? [], parsed.GetValue(seconds), parsed.GetValue(keep)));
+        return command;
+    }
+
+    private static int Run(string[] args, string? json, string[] patterns, double seconds, bool keep)
+    {
+        if (seconds is not (> 0 and <= 600))
+            return Commands.Fail(Commands.BadUsage, [$"--seconds ({seconds}) must lie above 0 and at most at 600."]);
+        var cases = EmCase.Matching(patterns);
+        if (cases.Count == 0)
+            return Commands.Fail(Commands.BadUsage, [$"--cases ({string.Join(' ', patterns)}) matches none of: {string.Join(", ", EmCase.All.Select(row => row.Id))}."]);
+        if (!keep && MeasuringEnvironment.StartAgain(args) is { } code)
+            return code;
+
+        using var cancellation = new CancellationTokenSource();
+        ConsoleCancelEventHandler stop = (_, pressed) =>
+        {
+            // The first Ctrl+C ends the run, the second the process.
+            pressed.Cancel = !cancellation.IsCancellationRequested;
+            cancellation.Cancel();
+        };
+        Console.CancelKeyPress += stop;
+        try
+        {
+            using var file = json is null ? null : new ResultFile(json);
+            Console.WriteLine(MeasuringEnvironment.Describe(MeasuringDevice.Cpu));
+            var rows = new List<EmRow>();
+            foreach (var (place, own) in cases.Index())
+            {
+                rows.AddRange(own.Measure(seconds, cancellation.Token));
+                Console.Error.WriteLine($"[{place + 1}/{cases.Count}] {own.Id}");
+            }
+            EmTable.Print(rows);
+            file?.Write(EmRow.ToJson(rows));
+            return Commands.Ok;
+        }
+        catch (OperationCanceledException)
+        {
+            return Commands.Fail(Commands.Interrupted, ["stopped; nothing was written."]);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidOperationException)
+        {
+            return Commands.Fail(Commands.Failed, [exception.Message]);
+        }
+        finally
+        {
+            Console.CancelKeyPress -= stop;
+        }
+    }
+}
