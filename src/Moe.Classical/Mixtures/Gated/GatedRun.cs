@@ -37,12 +37,30 @@ internal sealed class GatedRun
             member, _data, folds, outOfFold is not null && outOfFold.TryGetValue(member.Name, out var known) ? Kept(known, _data.Response.Width) : null, Options, floor,
             _context with { Seed = unchecked((_context.Seed * 31) + place) })).ToArray();
         var given = costs is null ? null : HostMemory.Of<double>(Kept(costs, Experts)).ToArray();
-        var noises = NoiseCalibration.Fit(answers, noises => Problem(answers, noises, given), Options.Ridge ?? NoiseCalibration.Ridge, Options.MaxSteps, _context.CancellationToken);
-        var problem = Problem(answers, noises, given);
-        var search = new GateSearch(problem, folds, Options, _learner.Gate, _context);
+        var (noises, problem, search) = Calibrated(answers, folds, given);
         var mixture = new FittedMixture(
             [.. answers.Select((answer, expert) => answer.Component(noises[expert]))], search.Gate, _learner.GateColumns, _data.Response.Kind, _data.Response.Classes, _data.Width);
         return new GatedExpertsFit(mixture, Report(problem, search, answers));
+    }
+
+    /// <summary>
+    /// A gate over experts whose noise was fitted to all rows, and one over experts calibrated by the rows that are theirs. The second follows specialists, which know only some rows; it also
+    /// fits more numbers to the same rows, so that the folds decide.
+    /// </summary>
+    private (NoiseModel?[] Noises, GateProblem Problem, GateSearch Search) Calibrated(MemberAnswers[] answers, Folds folds, double[]? costs)
+    {
+        var plain = Searched([.. answers.Select(answer => answer.Noise())]);
+        if (Experts == 1)
+            return plain;
+        var own = Searched(NoiseCalibration.Fit(
+            answers, noises => Problem(answers, noises, costs), plain.Search.Ridge ?? NoiseCalibration.Ridge, Options.MaxSteps, _context.CancellationToken));
+        return own.Search.CrossValidatedLoss < plain.Search.CrossValidatedLoss ? own : plain;
+
+        (NoiseModel?[] Noises, GateProblem Problem, GateSearch Search) Searched(NoiseModel?[] noises)
+        {
+            var problem = Problem(answers, noises, costs);
+            return (noises, problem, new GateSearch(problem, folds, Options, _learner.Gate, _context));
+        }
     }
 
     private Folds FoldsOf()
