@@ -89,6 +89,9 @@ internal sealed class GradientGateModel
             _coefficients?.copy_(values["coefficients"]);
     }
 
+    /// <summary>Ends the network of a fit that failed.</summary>
+    public void DisposeNetwork() => _module?.Dispose();
+
     /// <summary>The fitted gate, for rows as they are.</summary>
     public IGate Finish()
     {

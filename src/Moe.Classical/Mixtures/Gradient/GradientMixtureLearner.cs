@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Moe.Core;
 using static TorchSharp.torch;
 
@@ -70,25 +71,49 @@ public sealed class GradientMixtureLearner : IExpertLearner
     /// <param name="data">Rows; weights count everywhere.</param>
     /// <param name="context">Seed (added to that of the options), cancellation. Null for none.</param>
     /// <param name="progress">Told each epoch, from the calling thread.</param>
-    /// <returns>The mixture, without a <see cref="FittedMixture.Report"/>. Its tensors are its own.</returns>
+    /// <returns>The mixture, without a <see cref="FittedMixture.Report"/>, and how it was trained. Its tensors are its own.</returns>
     /// <exception cref="ArgumentException">The rows cannot be fitted: fewer than experts, of a kind that a member or the loss does not take; or the loss is not finite any more.</exception>
     /// <exception cref="OperationCanceledException">The fit was cancelled.</exception>
-    public FittedMixture Fit(FitData data, FitContext? context = null, IProgress<GradientProgress>? progress = null)
+    public GradientFit Fit(FitData data, FitContext? context = null, IProgress<GradientProgress>? progress = null)
     {
         ArgumentNullException.ThrowIfNull(data);
         context ??= FitContext.Default;
         context.CancellationToken.ThrowIfCancellationRequested();
         if (!Takes(data.Response.Kind))
             throw new ArgumentException($"The loss {Options.Loss} does not take responses of kind {data.Response.Kind}.", nameof(data));
+        var clock = Stopwatch.StartNew();
         using var scope = NewDisposeScope();
         using var gradients = enable_grad();
         MemberRules.Require(new MixtureLearner(Members, new EmOptions { Judge = Judge.InSample }, gateColumns: GateColumns), data);
         var options = Options with { Seed = unchecked(Options.Seed + (context.Seed * 1_000_003)) };
         var model = Start(data, options, out var rows);
-        if (rows.Trained.Length < options.Folds && Members.Any(member => member.Learner is { OverfitsOwnRows: true } and not NetworkLearner))
-            throw new ArgumentException($"{options.Folds} folds cannot be made of {rows.Trained.Length} rows; Folds must be at most the number of rows with weight that are trained on.", nameof(data));
-        new GradientRun(model, rows, options, progress, context.CancellationToken).Run();
+        try
+        {
+            if (rows.Trained.Length < options.Folds && model.Parts.Any(part => part.IsOutOfFold))
+                throw new ArgumentException($"{options.Folds} folds cannot be made of {rows.Trained.Length} rows; Folds must be at most the number of rows with weight that are trained on.", nameof(data));
+            var trace = new GradientRun(model, rows, options, progress, context.CancellationToken).Run();
+            var report = GradientReport.Of(model, rows, options, trace);
+            return new GradientFit(Finish(model, data), report with { Seconds = clock.Elapsed.TotalSeconds });
+        }
+        catch
+        {
+            model.DisposeNetworks();
+            throw;
+        }
+    }
 
+    IExpert IExpertLearner.Fit(FitData data, FitContext context) => Fit(data, context).Mixture;
+
+    /// <summary>The model before training. Its tensors belong to the caller's dispose scope, but for those of networks.</summary>
+    internal GradientModel Start(FitData data, GradientOptions options, out GradientRows rows)
+    {
+        var prepared = rows = new GradientRows(data, GateColumns, options.ValidationShare, options.Seed);
+        var gate = new GradientGateModel(Gate, rows.GateScales, Members.Count, Classical.Members.Seed(options.Seed, 4));
+        return new GradientModel(rows, gate, [.. Members.Select((member, place) => new GradientPart(member, place, prepared, options, options.Seed))], options);
+    }
+
+    private FittedMixture Finish(GradientModel model, FitData data)
+    {
         using var all = tensor(Enumerable.Range(0, (int)data.Rows).Select(row => (long)row).ToArray());
         var shares = model.Shares(all);
         var components = model.Parts.Select((part, expert) =>
@@ -99,15 +124,5 @@ public sealed class GradientMixtureLearner : IExpertLearner
             return part.Finish(own, sigmaIsTrained: !model.IsBlended);
         });
         return new FittedMixture([.. components], model.Gate.Finish(), GateColumns, data.Response.Kind, data.Response.Classes, data.Width);
-    }
-
-    IExpert IExpertLearner.Fit(FitData data, FitContext context) => Fit(data, context);
-
-    /// <summary>The model before training. Its tensors belong to the caller's dispose scope, but for those of networks.</summary>
-    internal GradientModel Start(FitData data, GradientOptions options, out GradientRows rows)
-    {
-        var prepared = rows = new GradientRows(data, GateColumns, options.ValidationShare, options.Seed);
-        var gate = new GradientGateModel(Gate, rows.GateScales, Members.Count, Classical.Members.Seed(options.Seed, 4));
-        return new GradientModel(rows, gate, [.. Members.Select((member, place) => new GradientPart(member, place, prepared, options, options.Seed))], options);
     }
 }

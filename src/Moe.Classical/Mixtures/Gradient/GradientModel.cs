@@ -6,6 +6,9 @@ namespace Moe.Classical;
 /// <summary>Gate and members while gradients train them: the loss of some rows, and who has which rows.</summary>
 internal sealed class GradientModel
 {
+    /// <summary>Rows that are looked at together where no gradient is wanted.</summary>
+    private const int RowsAtOnce = 4096;
+
     private readonly GradientRows _rows;
     private readonly GradientOptions _options;
     private readonly long[] _networks;
@@ -30,26 +33,52 @@ internal sealed class GradientModel
     /// <summary>The networks' parameters.</summary>
     public Tensor[] NetworkParameters => [.. Parts.Where(part => part.Module is not null).SelectMany(part => part.Module!.parameters()).Where(parameter => parameter.requires_grad)];
 
-    /// <summary>The mean loss of some rows, with gradients.</summary>
+    /// <summary>The mean loss of some rows and the balance term, with gradients. Real responses are standardised in it.</summary>
     /// <param name="index">[m], Int64.</param>
-    /// <param name="isTraining">True to add the balance term.</param>
-    public Tensor Loss(Tensor index, bool isTraining)
+    public Tensor Loss(Tensor index)
     {
         var gates = Gate.LogProbabilities(_rows.Gate.index_select(0, index));
-        var weights = _rows.Weights.index_select(0, index);
-        Tensor losses;
-        if (IsBlended)
+        var loss = Losses(gates, index).mul(_rows.Weights.index_select(0, index)).mean();
+        return _options.Balance > 0 && _networks.Length > 1 ? loss.add(Balance(gates), KeptScalars.One) : loss;
+    }
+
+    /// <summary>The mean loss of some rows by their weights, in the unit of the responses and without the balance term.</summary>
+    public double MeanLoss(long[] rows)
+    {
+        var weights = HostMemory.Of<double>(_rows.Weights);
+        var (sum, total) = (0.0, 0.0);
+        using var constant = no_grad();
+        foreach (var some in rows.Chunk(RowsAtOnce))
         {
-            var means = stack([.. Parts.Select(part => part.Means(index))], 1);
-            var error = gates.exp().mul(means).sum(dim: 1).sub(_rows.Values.index_select(0, index));
-            losses = error.mul(error);
+            using var scope = NewDisposeScope();
+            var index = tensor(some);
+            var losses = HostMemory.Of<double>(Losses(Gate.LogProbabilities(_rows.Gate.index_select(0, index)), index).contiguous());
+            for (var place = 0; place < some.Length; place++)
+            {
+                sum += weights[(int)some[place]] * losses[place];
+                total += weights[(int)some[place]];
+            }
         }
-        else
+        var scale = _rows.GateScales.ResponseScale;
+        return IsBlended ? sum / total * scale * scale : (sum / total) + Math.Log(scale);
+    }
+
+    /// <summary>The mean over some rows, by their weights, of the gate's probability of each member.</summary>
+    public double[] MeanGates(long[] rows)
+    {
+        var weights = HostMemory.Of<double>(_rows.Weights);
+        var (means, total) = (new double[Parts.Count], 0.0);
+        using var constant = no_grad();
+        foreach (var some in rows.Chunk(RowsAtOnce))
         {
-            losses = Joint(gates, index).logsumexp(1).neg();
+            using var scope = NewDisposeScope();
+            var gates = HostMemory.Of<double>(Gate.LogProbabilities(_rows.Gate.index_select(0, tensor(some))).exp().contiguous());
+            for (var place = 0; place < gates.Length; place++)
+                means[place % means.Length] += weights[(int)some[place / means.Length]] * gates[place];
+            foreach (var row in some)
+                total += weights[(int)row];
         }
-        var loss = losses.mul(weights).mean();
-        return isTraining && _options.Balance > 0 && _networks.Length > 1 ? loss.add(Balance(gates), KeptScalars.One) : loss;
+        return [.. means.Select(mean => mean / total)];
     }
 
     /// <summary>Each member's share of each row: responsibilities, or the gate's probabilities where the loss is that of the blend. [m, K], row by row.</summary>
@@ -85,9 +114,15 @@ internal sealed class GradientModel
     }
 
     /// <summary>All numbers, as copies, and the black boxes.</summary>
-    public Snapshot Copy() => new(
-        Gate.Copy(), Gate.Temperature, [.. Parts.Select(part => part.Module is null ? null : NetworkWeights.Copy(part.Module))],
-        [.. Parts.Select(part => part.LogSigma is null ? 0 : part.LogSigma.item<double>())], [.. Parts.Select(part => part.Now)]);
+    public Snapshot Copy()
+    {
+        using var scope = NewDisposeScope();
+        var copy = new Snapshot(
+            Gate.Copy(), Gate.Temperature, [.. Parts.Select(part => part.Module is null ? null : NetworkWeights.Copy(part.Module))],
+            [.. Parts.Select(part => part.LogSigma is null ? 0 : part.LogSigma.item<double>())], [.. Parts.Select(part => part.Now)]);
+        scope.MoveToOuter(copy.Numbers);
+        return copy;
+    }
 
     /// <summary>Puts a copy back.</summary>
     public void Set(Snapshot snapshot)
@@ -102,6 +137,24 @@ internal sealed class GradientModel
                 HostMemory.Of<double>(sigma)[0] = snapshot.LogSigmas[place];
             Parts[place].Now = snapshot.Boxes[place];
         }
+    }
+
+    /// <summary>The networks end with a fit that failed: nobody else has them.</summary>
+    public void DisposeNetworks()
+    {
+        Gate.DisposeNetwork();
+        foreach (var part in Parts)
+            part.Module?.Dispose();
+    }
+
+    /// <summary>The loss of each row, [m], real responses standardised.</summary>
+    private Tensor Losses(Tensor gates, Tensor index)
+    {
+        if (!IsBlended)
+            return Joint(gates, index).logsumexp(1).neg();
+        var means = stack([.. Parts.Select(part => part.Means(index))], 1);
+        var error = gates.exp().mul(means).sum(dim: 1).sub(_rows.Values.index_select(0, index));
+        return error.mul(error);
     }
 
     private Tensor Joint(Tensor gates, Tensor index) => gates.add(stack([.. Parts.Select(part => part.LogDensity(index))], 1), KeptScalars.One);
@@ -125,5 +178,12 @@ internal sealed class GradientModel
     }
 
     /// <summary>A state of training to go back to.</summary>
-    public sealed record Snapshot(Dictionary<string, Tensor> Gate, double Temperature, Dictionary<string, Tensor>?[] Networks, double[] LogSigmas, GradientPart.State[] Boxes);
+    public sealed record Snapshot(Dictionary<string, Tensor> Gate, double Temperature, Dictionary<string, Tensor>?[] Networks, double[] LogSigmas, GradientPart.State[] Boxes)
+    {
+        /// <summary>The tensors that are its own.</summary>
+        public IEnumerable<Tensor> Numbers => Gate.Values.Concat(Networks.OfType<Dictionary<string, Tensor>>().SelectMany(network => network.Values));
+
+        /// <summary>All tensors; those of black boxes may be in other states too.</summary>
+        public IEnumerable<Tensor> Tensors => Numbers.Concat(Boxes.SelectMany(box => box.Tensors));
+    }
 }

@@ -17,9 +17,21 @@ public sealed record GradientOptions
     /// <value>The default is 64. Range: at least 1.</value>
     public int BatchRows { get; init; } = 64;
 
-    /// <summary>Step size of AdamW.</summary>
+    /// <summary>Step size of AdamW, at its largest.</summary>
     /// <value>The default is 0.01. Range: above 0, finite.</value>
     public double LearningRate { get; init; } = 0.01;
+
+    /// <summary>How the step size falls, batch by batch, over all <see cref="Epochs"/>: steps of one size end near a minimum, and never in it.</summary>
+    /// <value>The default is <see cref="RateDecay.Cosine"/>.</value>
+    public RateDecay Decay { get; init; } = RateDecay.Cosine;
+
+    /// <summary>What is left of the step size at the last step, as a share of <see cref="LearningRate"/>. Without decay it does not count.</summary>
+    /// <value>The default is 0.01. Range: above 0, at most 1.</value>
+    public double LastRateShare { get; init; } = 0.01;
+
+    /// <summary>Epochs in which the step size first rises in a straight line from near 0.</summary>
+    /// <value>The default is 0. Range: from 0 to <see cref="Epochs"/> - 1.</value>
+    public int WarmUpEpochs { get; init; }
 
     /// <summary>Decay of the networks' weights, as a share of the learning rate. Gate and noise do not decay.</summary>
     /// <value>The default is 1e-4. Range: at least 0, finite.</value>
@@ -69,6 +81,9 @@ public sealed record GradientOptions
         .Require(Epochs >= 1, $"Epochs ({Epochs}) must be at least 1.")
         .Require(BatchRows >= 1, $"BatchRows ({BatchRows}) must be at least 1.")
         .Require(double.IsFinite(LearningRate) && LearningRate > 0, $"LearningRate ({LearningRate}) must be above 0 and finite.")
+        .Require(Enum.IsDefined(Decay), $"Decay ({Decay}) must be None, Linear or Cosine.")
+        .Require(LastRateShare is > 0 and <= 1, $"LastRateShare ({LastRateShare}) must be above 0 and at most 1.")
+        .Require(WarmUpEpochs >= 0 && WarmUpEpochs < Math.Max(Epochs, 1), $"WarmUpEpochs ({WarmUpEpochs}) must be from 0 to Epochs ({Epochs}) - 1.")
         .Require(double.IsFinite(WeightDecay) && WeightDecay >= 0, $"WeightDecay ({WeightDecay}) must be at least 0 and finite.")
         .Require(RefitEvery >= 1, $"RefitEvery ({RefitEvery}) must be at least 1.")
         .Require(Folds >= 2, $"Folds ({Folds}) must be at least 2.")

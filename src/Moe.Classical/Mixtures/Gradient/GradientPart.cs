@@ -40,6 +40,12 @@ internal sealed class GradientPart
     /// <summary>log σ of standardised responses, [1]; null for other noise.</summary>
     public Tensor? LogSigma { get; }
 
+    /// <summary>True if it is judged by rows that it has not seen.</summary>
+    public bool IsOutOfFold => Module is null && Member.Learner is { OverfitsOwnRows: true };
+
+    /// <summary>True if its noise is the least allowed.</summary>
+    public bool IsAtFloor => LogSigma is not null && LogSigma.item<double>() <= Math.Log(_options.SigmaFloor) + 1e-9;
+
     /// <summary>A black box as it is.</summary>
     public State Now { get; set; }
 
@@ -102,11 +108,7 @@ internal sealed class GradientPart
             answers = ExpertAnswers.Of(expert!, _all.Inputs);
         }
         Now = StateOf(expert!, answers, own);
-        foreach (var kept in new[] { Now.Answers, Now.Means, Now.Log })
-        {
-            if (kept is not null)
-                scope.MoveToOuter(kept);
-        }
+        scope.MoveToOuter(Now.Tensors);
     }
 
     /// <summary>The fitted component.</summary>
@@ -192,5 +194,7 @@ internal sealed class GradientPart
     public sealed record State(IExpert? Expert, NoiseModel? Noise, Tensor? Answers, Tensor? Means)
     {
         public Tensor? Log { get; init; }
+
+        public IEnumerable<Tensor> Tensors => new[] { Answers, Means, Log }.OfType<Tensor>();
     }
 }

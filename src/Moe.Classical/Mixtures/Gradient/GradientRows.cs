@@ -20,6 +20,7 @@ internal sealed class GradientRows
         GateScales = NetworkScales.Of(trainGate);
         Gate = GateScales.Apply(gate.Inputs);
         var mean = rows.Total / counting.Length;
+        TrainedWeight = Trained.Sum(row => rows.Weights[row]);
         Weights = tensor(rows.Weights.Select(weight => weight / mean).ToArray());
         Constants = tensor(rows.Constants);
         var y = data.Response.Values.clone();
@@ -54,6 +55,9 @@ internal sealed class GradientRows
 
     /// <summary>w, 1 on average of the rows that have weight, [n].</summary>
     public Tensor Weights { get; }
+
+    /// <summary>Σ w of the rows that are trained on, as they were given.</summary>
+    public double TrainedWeight { get; }
 
     /// <summary>What log-densities have that no parameter changes, [n].</summary>
     public Tensor Constants { get; }

@@ -14,7 +14,7 @@ public sealed class GradientMixtureLearnerTests
         using var scope = NewDisposeScope();
         var data = GradientCases.Overlapping(150);
         var em = MixtureLearner.Alike(2, new LinearLearner(), new EmOptions { GateRidge = 0, Restarts = 4 }).Fit(data);
-        var gradient = new GradientMixtureLearner(Lines, new() { Epochs = 1000, BatchRows = 150, LearningRate = 0.01, WeightDecay = 0, Seed = 1 }).Fit(data);
+        var gradient = new GradientMixtureLearner(Lines, new() { Epochs = 1000, BatchRows = 150, LearningRate = 0.01, WeightDecay = 0, Seed = 1 }).Fit(data).Mixture;
         gradient.Gate.Should().BeOfType<SoftmaxGate>();
         var gap = em.LogLikelihood(data) - gradient.LogLikelihood(data);
         gap.Should().BeInRange(-1e-3, 0.05, "EM's maximum is exact, and steps of a fixed size end near it");
@@ -43,7 +43,7 @@ public sealed class GradientMixtureLearnerTests
             for (var place = 0; place < values.Length; place++)
                 values[place] += (random.NextDouble() - 0.5) * 0.5;
         }
-        model.Loss(index, isTraining: true).backward();
+        model.Loss(index).backward();
         foreach (var parameter in parameters)
         {
             for (var place = 0; place < parameter.numel(); place++)
@@ -58,7 +58,7 @@ public sealed class GradientMixtureLearnerTests
         double At(Tensor parameter, int place, double step)
         {
             HostMemory.Of<double>(parameter)[place] += step;
-            var value = model.Loss(index, isTraining: true).item<double>();
+            var value = model.Loss(index).item<double>();
             HostMemory.Of<double>(parameter)[place] -= step;
             return value;
         }
@@ -76,9 +76,9 @@ public sealed class GradientMixtureLearnerTests
             new("network", GradientCases.Hidden()),
         ];
         var options = new GradientOptions { Epochs = 150, RefitEvery = 30, LearningRate = 0.02, Seed = 3 };
-        var together = new GradientMixtureLearner(members, options, GradientGate.Network((width, experts) => nn.Sequential(nn.Linear(width, 8), nn.Tanh(), nn.Linear(8, experts)))).Fit(data);
+        var together = new GradientMixtureLearner(members, options, GradientGate.Network((width, experts) => nn.Sequential(nn.Linear(width, 8), nn.Tanh(), nn.Linear(8, experts)))).Fit(data).Mixture;
         together.Gate.Should().BeOfType<ModuleGate>();
-        var best = members.Max(member => new GradientMixtureLearner([member], options).Fit(data).LogLikelihood(fresh));
+        var best = members.Max(member => new GradientMixtureLearner([member], options).Fit(data).Mixture.LogLikelihood(fresh));
         together.LogLikelihood(fresh).Should().BeGreaterThan(best + 20);
     }
 
@@ -89,7 +89,7 @@ public sealed class GradientMixtureLearnerTests
         var data = GradientCases.Bent(150, 2);
         var tree = GateTree.Branch(GateTree.Leaf(2), GateTree.Branch(GateTree.Leaf(0), GateTree.Leaf(1)));
         var options = new GradientOptions { Epochs = 150, BatchRows = 50, LearningRate = 0.05, LastTemperature = 0.5 };
-        var mixture = new GradientMixtureLearner([.. Lines, new("zero", new DelegateExpert(2, 1, rows => rows.narrow(1, 0, 1).mul(0)))], options, GradientGate.Hierarchy(tree)).Fit(data);
+        var mixture = new GradientMixtureLearner([.. Lines, new("zero", new DelegateExpert(2, 1, rows => rows.narrow(1, 0, 1).mul(0)))], options, GradientGate.Hierarchy(tree)).Fit(data).Mixture;
         mixture.Gate.Should().BeOfType<TreeGate>().Which.Tree.Should().BeSameAs(tree);
         mixture.LogLikelihood(data).Should().BeGreaterThan(new MixtureLearner([new("line", new LinearLearner())]).Fit(data).LogLikelihood(data) + 50);
     }
@@ -105,8 +105,8 @@ public sealed class GradientMixtureLearnerTests
             var data = new FitData(bent.Inputs, response);
             var options = new GradientOptions { Epochs = 100, LearningRate = 0.05, BatchRows = 80 };
             MixtureMember[] members = response.Kind == ResponseKind.Class ? [.. Lines, new("tree", new DecisionTreeLearner())] : [.. Lines, new("glm", new GlmLearner(GlmFamily.Poisson))];
-            var mixture = new GradientMixtureLearner(members, options).Fit(data);
-            var alone = new GradientMixtureLearner([Lines[0]], options).Fit(data);
+            var mixture = new GradientMixtureLearner(members, options).Fit(data).Mixture;
+            var alone = new GradientMixtureLearner([Lines[0]], options).Fit(data).Mixture;
             mixture.LogLikelihood(data).Should().BeGreaterThan(alone.LogLikelihood(data) + 5);
         }
     }
@@ -118,7 +118,7 @@ public sealed class GradientMixtureLearnerTests
         var data = GradientCases.Bent(40, 1);
         double[] Answers(FitData rows, long seed)
         {
-            var mixture = new GradientMixtureLearner(Lines, new() { Epochs = 5, ValidationShare = 0.2, Balance = 0.1 }).Fit(rows, new() { Seed = seed });
+            var mixture = new GradientMixtureLearner(Lines, new() { Epochs = 5, ValidationShare = 0.2, Balance = 0.1 }).Fit(rows, new() { Seed = seed }).Mixture;
             return mixture.forward(data.Inputs).data<double>().ToArray();
         }
 
