@@ -7,6 +7,9 @@ namespace Moe.Classical;
 /// <remarks>
 /// <para>The share of a child is the sum of the shares at its leaves. The gate of branch v is fitted to h(child | v) = h(child) / h(v) with weights w h(v), from the gate of the fit
 /// before. As log g is a sum over the branches, these fits together maximise the same function as one of the whole tree. A tree of one branch is a softmax gate.</para>
+/// <para>Without a ridge each of these fits is an exact M-step, and the log-likelihood of a mixture never falls. With one, a step makes the penalised log-likelihood greater, and the ridge of a
+/// branch goes with the branch's weight, which changes from step to step: the log-likelihood alone may then fall a little, and EM keeps the iterate
+/// where it was greatest.</para>
 /// <para>A branch without weight keeps its gate of the fit before, or else makes its children equally probable.</para>
 /// </remarks>
 public sealed class TreeGateLearner : IGateLearner
