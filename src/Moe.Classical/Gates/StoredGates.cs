@@ -9,6 +9,7 @@ public static class StoredGates
     {
         [ClassifierGate.Kind] = ClassifierGate.FromState,
         [ConstantGate.Kind] = ConstantGate.FromState,
+        [ModuleGate.Kind] = ModuleGate.FromState,
         [SoftmaxGate.Kind] = SoftmaxGate.FromState,
         [TreeGate.Kind] = TreeGate.FromState,
     });

@@ -13,6 +13,7 @@ internal sealed class GradientGateModel
     private readonly Tensor? _coefficients;
     private readonly Tensor? _membership;
     private readonly nn.Module<Tensor, Tensor>? _module;
+    private readonly string? _factoryName;
 
     /// <summary>A gate before training: linear ones make all children equally probable.</summary>
     public GradientGateModel(GradientGate gate, NetworkScales scales, int experts, long seed)
@@ -22,6 +23,7 @@ internal sealed class GradientGateModel
         _tree = gate.Tree ?? GateTree.Balanced(experts, Math.Max(experts, 2));
         if (gate.Factory is { } factory)
         {
+            _factoryName = gate.FactoryName;
             _module = NetworkWeights.Make(factory, width, experts, seed);
             Parameters = [.. _module.parameters().Where(parameter => parameter.requires_grad)];
             return;
@@ -99,7 +101,7 @@ internal sealed class GradientGateModel
         {
             foreach (var parameter in Parameters)
                 parameter.grad = null;
-            return new ModuleGate(_module, _scales, _experts, Temperature);
+            return new ModuleGate(_module, _scales, _experts, Temperature, _factoryName);
         }
         var width = _scales.InputMeans.Length;
         if (_coefficients is null)
