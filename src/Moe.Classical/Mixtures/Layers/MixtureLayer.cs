@@ -14,7 +14,7 @@ public static class MixtureLayer
     /// Where the mixture asks the best k experts only (<see cref="FittedMixture.WithTopK"/>), so does the layer. <see cref="FlowOf"/> says which experts gradients reach. The layer
     /// owns, trains and disposes the experts that are modules, and no others.
     /// </remarks>
-    /// <param name="mixture">With a <see cref="SoftmaxGate"/> or <see cref="ConstantGate"/>; stays as it is.</param>
+    /// <param name="mixture">With a <see cref="SoftmaxGate"/>, a <see cref="TreeGate"/> (which becomes a <see cref="TreeRouter"/>) or a <see cref="ConstantGate"/>; stays as it is.</param>
     /// <param name="dtype">Float64 or Float32, the type of the layer's input; experts that are modules must be of that type. Null for Float64.</param>
     /// <returns>A layer [*, D] → [*, Dout] on the CPU, equal to <c>mixture.forward</c> up to rounding. The caller owns it.</returns>
     /// <exception cref="ArgumentException">The gate is another one, or the type is.</exception>
@@ -24,17 +24,7 @@ public static class MixtureLayer
         var type = dtype ?? ScalarType.Float64;
         if (type is not (ScalarType.Float64 or ScalarType.Float32))
             throw new ArgumentException($"Expected Float64 or Float32, got {type}.", nameof(dtype));
-        var experts = mixture.Components.Count;
-        var (slopes, intercepts) = Coefficients(mixture);
-        var gate = new GatingNetwork(
-            new GatingOptions { InputWidth = mixture.InputWidth, ExpertCount = experts, TopK = mixture.TopK ?? experts, Bias = true, Softmax = SoftmaxOrder.AfterSelection }, device: CPU, dtype: type);
-        using (NewDisposeScope())
-        using (no_grad())
-        {
-            gate.Weight.copy_(tensor(slopes, [experts, mixture.InputWidth]));
-            gate.Bias!.copy_(tensor(intercepts));
-        }
-        return new MixtureOfExperts(gate, mixture.Components.Select(component => IsTakenAsItIs(component) ? component.Expert : new View(component, mixture.InputWidth)));
+        return new MixtureOfExperts(RouterOf(mixture, type), mixture.Components.Select(component => IsTakenAsItIs(component) ? component.Expert : new View(component, mixture.InputWidth)));
     }
 
     /// <summary>What a gradient reaches through an expert of the layer that <see cref="From"/> makes.</summary>
@@ -55,25 +45,55 @@ public static class MixtureLayer
     private static bool IsTakenAsItIs(MixtureComponent component) =>
         component is { Expert: nn.Module, Columns: null } && component.Noise is not CategoricalNoise;
 
-    /// <summary>Slopes of all columns of the rows, [K, D], and intercepts, [K].</summary>
-    private static (double[] Slopes, double[] Intercepts) Coefficients(FittedMixture mixture)
+    private static Router RouterOf(FittedMixture mixture, ScalarType type)
     {
         var (experts, width) = (mixture.Components.Count, (int)mixture.InputWidth);
-        var slopes = new double[experts * width];
-        if (mixture.Gate is ConstantGate constant)
-            return (slopes, [.. constant.Probabilities.Select(probability => Math.Max(Math.Log(probability), LeastLog))]);
-        if (mixture.Gate is not SoftmaxGate gate)
-            throw new ArgumentException($"A layer takes a {nameof(SoftmaxGate)} or a {nameof(ConstantGate)}, got a {mixture.Gate.GetType().Name}.", nameof(mixture));
-        using var coefficients = gate.Coefficients();
-        var numbers = HostMemory.Of<double>(coefficients);
-        var intercepts = new double[experts];
-        var seen = mixture.GateColumns ?? [.. Enumerable.Range(0, width)];
-        for (var expert = 0; expert < experts; expert++)
+        var (slopes, intercepts) = Coefficients(mixture, width);
+        using var scope = NewDisposeScope();
+        using var constant = no_grad();
+        var (weight, bias) = (tensor(slopes, [intercepts.Length, width], dtype: type), tensor(intercepts, dtype: type));
+        if (mixture.Gate is TreeGate { Gates.Count: > 0 } tree)
+            return new TreeRouter(tree.Tree, mixture.TopK ?? experts, weight, bias);
+        var options = new GatingOptions { InputWidth = width, ExpertCount = experts, TopK = mixture.TopK ?? experts, Bias = true, Softmax = SoftmaxOrder.AfterSelection };
+        var gate = new GatingNetwork(options, device: CPU, dtype: type);
+        gate.Weight.copy_(weight);
+        gate.Bias!.copy_(bias);
+        return gate;
+    }
+
+    /// <summary>Slopes of all columns of the rows, [C, D], and intercepts, [C], of C experts or children of branches.</summary>
+    private static (double[] Slopes, double[] Intercepts) Coefficients(FittedMixture mixture, int width)
+    {
+        IReadOnlyList<SoftmaxGate> gates;
+        switch (mixture.Gate)
         {
-            var own = numbers.Slice(expert * (seen.Count + 1), seen.Count + 1);
-            intercepts[expert] = own[0];
-            for (var place = 0; place < seen.Count; place++)
-                slopes[(expert * width) + seen[place]] += own[place + 1];
+            case SoftmaxGate gate:
+                gates = [gate];
+                break;
+            case TreeGate { Gates.Count: > 0 } tree:
+                gates = tree.Gates;
+                break;
+            case TreeGate:
+                return (new double[width], [0]);
+            case ConstantGate constant:
+                return (new double[constant.Experts * width], [.. constant.Probabilities.Select(probability => Math.Max(Math.Log(probability), LeastLog))]);
+            default:
+                throw new ArgumentException($"A layer takes a {nameof(SoftmaxGate)}, a {nameof(TreeGate)} or a {nameof(ConstantGate)}, got a {mixture.Gate.GetType().Name}.", nameof(mixture));
+        }
+        var choices = gates.Sum(gate => gate.Experts);
+        var (slopes, intercepts, choice) = (new double[choices * width], new double[choices], 0);
+        var seen = mixture.GateColumns ?? [.. Enumerable.Range(0, width)];
+        foreach (var gate in gates)
+        {
+            using var coefficients = gate.Coefficients();
+            var numbers = HostMemory.Of<double>(coefficients);
+            for (var expert = 0; expert < gate.Experts; expert++, choice++)
+            {
+                var own = numbers.Slice(expert * (seen.Count + 1), seen.Count + 1);
+                intercepts[choice] = own[0];
+                for (var place = 0; place < seen.Count; place++)
+                    slopes[(choice * width) + seen[place]] += own[place + 1];
+            }
         }
         return (slopes, intercepts);
     }

@@ -23,7 +23,7 @@ public sealed class MixtureLayerTests
     }
 
     [Fact]
-    public void A_constant_gate_becomes_a_bias_and_a_tree_is_refused()
+    public void A_constant_gate_becomes_a_bias_and_a_network_is_refused()
     {
         using var scope = NewDisposeScope();
         var given = Mixture();
@@ -31,9 +31,9 @@ public sealed class MixtureLayerTests
         using var layer = MixtureLayer.From(even);
         var rows = GradientCases.Bent(10, 2).Inputs;
         layer.call(rows).sub(even.forward(rows)).abs().max().item<double>().Should().BeLessThan(1e-12);
-        var gates = Enumerable.Range(0, 2).Select(_ => new SoftmaxGate(zeros(2, 3, dtype: ScalarType.Float64))).ToArray();
-        var tree = () => MixtureLayer.From(new FittedMixture(given.Components, new TreeGate(GateTree.Balanced(3), gates, 2), null, ResponseKind.Real));
-        tree.Should().Throw<ArgumentException>().WithMessage("*got a TreeGate*");
+        var scales = new NetworkScales([0, 0], [1, 1], 0, 1);
+        var network = () => MixtureLayer.From(new FittedMixture(given.Components, new ModuleGate(nn.Linear(2, 3, dtype: ScalarType.Float64), scales, 3, 1, null), null, ResponseKind.Real));
+        network.Should().Throw<ArgumentException>().WithMessage("*got a ModuleGate*");
         var half = () => MixtureLayer.From(given, ScalarType.Float16);
         half.Should().Throw<ArgumentException>().WithMessage("Expected Float64 or Float32*");
     }
