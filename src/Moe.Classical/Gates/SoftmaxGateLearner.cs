@@ -29,21 +29,28 @@ public sealed class SoftmaxGateLearner : IGateLearner
         ArgumentNullException.ThrowIfNull(targets);
         ArgumentNullException.ThrowIfNull(context);
         context.CancellationToken.ThrowIfCancellationRequested();
-        var experts = (int)targets.size(1);
+        var (experts, width) = ((int)targets.size(1), (int)rows.size(1));
         var each = weights is null ? Ones((int)rows.size(0)) : HostMemory.Of<double>(weights).ToArray();
-        var terms = new TermMatrix(rows, null, each);
-        var newton = previous is SoftmaxGate gate && gate.Experts == experts && gate.InputWidth == rows.size(1) ? GateNewton.Of(terms, gate) : new GateNewton(terms, experts);
-        newton.Fit(HostMemory.Of<double>(targets), each, Options.Ridge * each.Sum(), Options.MaxSteps);
-        return GateOf(terms, newton);
+        var regression = new SoftmaxRegression(TermsOf(rows, each), experts);
+        if (previous is SoftmaxGate gate && gate.Experts == experts && gate.InputWidth == width)
+            StartFrom(regression, gate);
+        regression.Fit(HostMemory.Of<double>(targets), each, Options.Ridge * regression.Terms.Total, Options.MaxSteps, context.CancellationToken);
+        return GateOf(regression);
     }
 
-    internal static SoftmaxGate GateOf(TermMatrix terms, GateNewton newton)
+    /// <summary>The terms of gates that see rows [n, D].</summary>
+    internal static StandardTerms TermsOf(Tensor rows, ReadOnlySpan<double> weights) => new(HostMemory.Of<double>(rows), (int)rows.size(1), null, weights, combinations: false);
+
+    internal static void StartFrom(SoftmaxRegression regression, SoftmaxGate gate)
     {
-        var raw = new double[newton.Experts * terms.RawWidth];
-        for (var expert = 1; expert < newton.Experts; expert++)
-            terms.ToRaw(newton.Coefficients.AsSpan((expert - 1) * terms.Width, terms.Width)).CopyTo(raw, expert * terms.RawWidth);
-        using var coefficients = tensor(raw, [newton.Experts, terms.RawWidth]);
-        return new SoftmaxGate(coefficients, (newton.Experts - 1) * terms.Width);
+        using var coefficients = gate.Coefficients();
+        regression.StartFrom(HostMemory.Of<double>(coefficients));
+    }
+
+    internal static SoftmaxGate GateOf(SoftmaxRegression regression)
+    {
+        using var coefficients = tensor(regression.ToRaw(), [regression.Classes, regression.Terms.RawWidth]);
+        return new SoftmaxGate(coefficients, regression.Coefficients.Length);
     }
 
     private static double[] Ones(int count)

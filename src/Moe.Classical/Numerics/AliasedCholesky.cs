@@ -4,6 +4,9 @@ namespace Moe.Classical;
 /// <remarks>Only the upper triangle is read. A column left out has 0 in every solution, as in R's <c>lm</c>.</remarks>
 internal static class AliasedCholesky
 {
+    /// <summary>A tolerance below which a pivot is only what rounding left of it.</summary>
+    public const double Rounding = 1e-13;
+
     /// <summary>R with RᵀR = A in place of the upper triangle of A.</summary>
     /// <param name="matrix">[size, size].</param>
     /// <param name="aliased">Becomes true for columns left out: their pivot is not above <paramref name="tolerance"/> times their diagonal entry.</param>

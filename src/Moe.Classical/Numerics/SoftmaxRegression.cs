@@ -1,46 +1,68 @@
-using System.Runtime.CompilerServices;
-
 namespace Moe.Classical;
 
-/// <summary>Multinomial regression on shares: maximises Σ w Σₖ rₖ log gₖ - λ/2 Σₖ |slopesₖ|², g = softmax(W t), by Newton's method, or by L-BFGS where the Hessian would be large.</summary>
+/// <summary>
+/// Multinomial regression on shares: maximises Σᵢ wᵢ Σₖ rᵢₖ log gᵢₖ less <see cref="SlopePenalty"/>, g = softmax(W t), by Newton's method, or by L-BFGS where the Hessian would be large.
+/// The one fit of softmax gates and softmax models, in arrays that are used again from fit to fit.
+/// </summary>
 /// <remarks>
-/// λ acts on standardised slopes and treats all classes alike. Without it the coefficients of class 0 are 0; with it each column's slopes sum to 0 over the classes, as they do at
-/// the optimum, and so do the intercepts, which have no penalty. Newton's method fixes class 0 at 0 and takes the penalty of slopes about their mean, which is the same optimum
-/// without the direction in which nothing changes. The Hessian's blocks are those of Böhning (1992). A step is halved until the objective does not fall, so that a call never ends
-/// worse than it began. Collinear columns have coefficient 0 where there is no ridge. Classes that the shares separate have no finite optimum without a ridge: the steps end when
-/// they gain nothing, or when a standardised slope passes 10,000, and <see cref="RanOff"/> says so.
+/// The coefficients of the first class are 0. The Hessian's blocks (Böhning 1992) are all sums of t tᵀ with other weights. L-BFGS begins with the inverse Hessian of a model in which
+/// all classes are alike. A step is halved until the objective does not fall, so that a fit never ends worse than it began. Classes that the terms separate have no finite optimum
+/// without a ridge: steps end where they are long and gain next to nothing, and <see cref="Separates"/> says so.
 /// </remarks>
 internal sealed class SoftmaxRegression
 {
+    /// <summary>Coefficients up to which Newton's method is the faster.</summary>
     private const int LargestNewton = 200;
+
+    /// <summary>A gain, per weight, that is not worth a step of Newton's method.</summary>
+    private const double Nothing = 1e-20;
+
+    /// <summary>A gain, per weight, from which on Newton's steps need no guard.</summary>
+    private const double Sure = 1e-10;
+
+    /// <summary>A gain, per weight, that is not worth a step of L-BFGS.</summary>
+    private const double Little = 1e-12;
+
+    /// <summary>Information on a standardised coefficient, per weight, below which the terms separate the classes.</summary>
+    private const double Separated = 1e-9;
+
     private const double LongestStep = 20;
-    private const double Cap = 1e4;
-    private readonly StandardTerms _terms;
-    private readonly double _penalty;
-    private readonly int _classes;
-    private readonly double[] _probabilities;
-    private readonly double[] _coefficients;
+    private readonly double[] _gradient;
+    private readonly double[] _step;
+    private readonly double[] _kept;
+    private double[] _hessian = [];
+    private double[] _blocks = [];
+    private bool[] _aliased = [];
 
     /// <summary>A regression at 0.</summary>
-    /// <param name="terms">t.</param>
+    /// <param name="terms">t; without combinations of others where there shall be no penalty.</param>
     /// <param name="classes">K, at least 1.</param>
-    /// <param name="weights">w, [n]; empty for 1 each. Used to find collinear columns.</param>
-    /// <param name="penalty">λ, absolute.</param>
-    public SoftmaxRegression(StandardTerms terms, int classes, ReadOnlySpan<double> weights, double penalty)
+    public SoftmaxRegression(StandardTerms terms, int classes)
     {
-        (_terms, _classes, _penalty) = (terms, classes, penalty);
-        _coefficients = new double[classes * terms.Width];
-        _probabilities = new double[terms.Rows * classes];
-        Aliased = penalty == 0 ? terms.DropAliased(weights) : terms.Constant();
+        (Terms, Classes) = (terms, classes);
+        var size = (classes - 1) * terms.Width;
+        Coefficients = new double[size];
+        (_gradient, _step, _kept) = (new double[size], new double[size], new double[size]);
+        (Log, Probability) = (new double[terms.Rows * classes], new double[terms.Rows * classes]);
+        Evaluate();
     }
 
-    /// <summary>Terms left out, [P].</summary>
-    public bool[] Aliased { get; }
+    /// <summary>t.</summary>
+    public StandardTerms Terms { get; }
 
-    /// <summary>W, [K, P], standardised; to start from, and the result.</summary>
-    public double[] Coefficients => _coefficients;
+    /// <summary>K.</summary>
+    public int Classes { get; }
 
-    /// <summary>What is maximised, at the coefficients as they are.</summary>
+    /// <summary>W, [K - 1, P]: those of classes 2 to K, standardised. Whoever changes them calls <see cref="Evaluate"/>.</summary>
+    public double[] Coefficients { get; }
+
+    /// <summary>log g, [n, K], of the coefficients.</summary>
+    public double[] Log { get; }
+
+    /// <summary>g, [n, K].</summary>
+    public double[] Probability { get; }
+
+    /// <summary>What the last fit reached.</summary>
     public double Objective { get; private set; }
 
     /// <summary>Steps of the last fit.</summary>
@@ -49,288 +71,266 @@ internal sealed class SoftmaxRegression
     /// <summary>True if the last fit ended because nothing more was to be gained.</summary>
     public bool Converged { get; private set; }
 
-    /// <summary>True if some row that counts has a class whose probability is below 1e-11 and no ridge: coefficients on their way to infinity.</summary>
-    public bool RanOff { get; private set; }
+    private bool IsSmall => Coefficients.Length <= LargestNewton;
 
     /// <summary>Takes steps from the coefficients as they are.</summary>
     /// <param name="shares">r, [n, K], each row's sum 1.</param>
-    /// <param name="weights">w, [n]; empty for 1 each.</param>
-    /// <param name="maxSteps">At most so many.</param>
+    /// <param name="weights">w, [n].</param>
+    /// <param name="penalty">λ, absolute.</param>
+    /// <param name="maxSteps">At most so many of Newton's method; ten times as many of L-BFGS, which are as much cheaper.</param>
     /// <param name="cancellation">Ends a long fit.</param>
-    public void Fit(ReadOnlySpan<double> shares, ReadOnlySpan<double> weights, int maxSteps, CancellationToken cancellation)
+    public void Fit(ReadOnlySpan<double> shares, ReadOnlySpan<double> weights, double penalty, int maxSteps, CancellationToken cancellation = default)
     {
-        (Steps, Converged, RanOff) = (0, _classes == 1, false);
-        if (_classes == 1)
+        (Steps, Converged) = (0, Classes == 1);
+        if (Classes == 1)
             return;
-        if ((_classes - 1) * _terms.Width <= LargestNewton)
-            Newton(shares, weights, maxSteps, cancellation);
+        Objective = Value(shares, weights, penalty);
+        if (IsSmall)
+            Newton(shares, weights, penalty, maxSteps, cancellation);
         else
-            LimitedMemory(shares, weights, maxSteps, cancellation);
-        Centre();
-        for (var row = 0; _penalty == 0 && row < _terms.Rows && !RanOff; row++)
+            Quasi(shares, weights, penalty, maxSteps, cancellation);
+    }
+
+    /// <summary>Computes log g and g of the coefficients as they are.</summary>
+    public void Evaluate()
+    {
+        var (width, classes) = (Terms.Width, Classes);
+        if (classes == 1)
         {
-            for (var place = row * _classes; place < (row + 1) * _classes; place++)
-                RanOff |= _probabilities[place] < 1e-11 && (weights.IsEmpty || weights[row] > 0);
+            Array.Fill(Probability, 1);
+            return;
+        }
+        for (var row = 0; row < Terms.Rows; row++)
+        {
+            var terms = Terms.Row(row);
+            var log = Log.AsSpan(row * classes, classes);
+            var greatest = log[0] = 0;
+            for (var k = 1; k < classes; k++)
+            {
+                log[k] = Products.Dot(terms, Coefficients.AsSpan((k - 1) * width, width));
+                greatest = Math.Max(greatest, log[k]);
+            }
+            var g = Probability.AsSpan(row * classes, classes);
+            var sum = 0.0;
+            for (var k = 0; k < classes; k++)
+                sum += g[k] = Math.Exp(log[k] - greatest);
+            var total = greatest + Math.Log(sum);
+            for (var k = 0; k < classes; k++)
+            {
+                log[k] -= total;
+                g[k] /= sum;
+            }
         }
     }
 
-    private void Newton(ReadOnlySpan<double> shares, ReadOnlySpan<double> weights, int maxSteps, CancellationToken cancellation)
+    /// <summary>Starts from coefficients [K, raw width] of the columns as they are.</summary>
+    public void StartFrom(ReadOnlySpan<double> raw)
     {
-        var (width, size) = (_terms.Width, (_classes - 1) * _terms.Width);
-        RelativeToFirst();
-        var free = _coefficients.AsSpan(width);
-        var (gradient, hessian, blocks) = (new double[size], new double[size * size], new double[_classes * (_classes - 1) / 2 * width * width]);
-        var (step, kept, aliased) = (new double[size], new double[size], new bool[size]);
-        Objective = Evaluate(shares, weights);
-        for (Steps = 0; Steps < maxSteps; Steps++)
+        var (width, relative) = (Terms.RawWidth, new double[Terms.RawWidth]);
+        for (var k = 1; k < Classes; k++)
+        {
+            raw.Slice(k * width, width).CopyTo(relative);
+            Products.AddScaled(relative, raw[..width], -1);
+            Terms.FromRaw(relative, Coefficients.AsSpan((k - 1) * Terms.Width, Terms.Width));
+        }
+        Evaluate();
+    }
+
+    /// <summary>Coefficients [K, raw width] of the columns as they are, those of the first class 0.</summary>
+    public double[] ToRaw()
+    {
+        var raw = new double[Classes * Terms.RawWidth];
+        for (var k = 1; k < Classes; k++)
+            Terms.ToRaw(Coefficients.AsSpan((k - 1) * Terms.Width, Terms.Width)).CopyTo(raw, k * Terms.RawWidth);
+        return raw;
+    }
+
+    /// <summary>
+    /// True if the rows tell next to nothing of some coefficient (a pivot of the information), as where it is on its way to infinity; for large models, if a row that counts has a
+    /// probability below 1e-11.
+    /// </summary>
+    public bool Separates(ReadOnlySpan<double> weights)
+    {
+        var size = Coefficients.Length;
+        if (size == 0)
+            return false;
+        var separated = false;
+        if (IsSmall)
+        {
+            Derivatives(Probability, weights, 0, second: true);
+            separated = AliasedCholesky.Factor(_hessian, _aliased, AliasedCholesky.Rounding) < size;
+            var least = Separated * Sum(weights);
+            for (var place = 0; place < _hessian.Length; place += size + 1)
+                separated |= _hessian[place] * _hessian[place] < least;
+        }
+        for (var place = 0; place < Probability.Length && !IsSmall; place++)
+            separated |= Probability[place] < 1e-11 && weights[place / Classes] > 0;
+        return separated;
+    }
+
+    private void Newton(ReadOnlySpan<double> shares, ReadOnlySpan<double> weights, double penalty, int maxSteps, CancellationToken cancellation)
+    {
+        var total = Sum(weights);
+        for (; Steps < maxSteps; Steps++)
         {
             cancellation.ThrowIfCancellationRequested();
-            Derivatives(shares, weights, gradient, hessian, blocks);
-            gradient.CopyTo(step, 0);
-            AliasedCholesky.Factor(hessian, aliased);
-            AliasedCholesky.Substitute(hessian, aliased, step);
-            var (gain, longest) = (Products.Dot(step, gradient), 0.0);
-            foreach (var move in step)
-                longest = Math.Max(longest, Math.Abs(move));
-            if (!(gain > 1e-15 * _terms.Total) || !double.IsFinite(longest))
-            {
-                Converged = true;
+            Derivatives(shares, weights, penalty, second: true);
+            _gradient.CopyTo(_step, 0);
+            AliasedCholesky.Factor(_hessian, _aliased, AliasedCholesky.Rounding);
+            AliasedCholesky.Substitute(_hessian, _aliased, _step);
+            var (gain, longest) = (Products.Dot(_step, _gradient), Longest());
+
+            // A long step for next to nothing: the coefficients run off to infinity.
+            Converged = !(gain > Nothing * total) || !double.IsFinite(longest) || (gain < Sure * total && longest >= 1);
+            if (Converged)
                 return;
-            }
-            free.CopyTo(kept);
-            var (length, better) = (Math.Min(1, LongestStep / longest), double.NaN);
-            for (var halving = 0; halving < 40 && !(better >= Objective); halving++, length *= 0.5)
+            if (gain < Sure * total)
             {
-                kept.CopyTo(free);
-                Products.AddScaled(free, step, length);
-                better = Evaluate(shares, weights);
+                // So near the optimum the objective's rounding would refuse steps that the coefficients still need.
+                Products.AddScaled(Coefficients, _step, 1);
+                Evaluate();
+                Objective = Value(shares, weights, penalty);
+                continue;
             }
-            if (!(better >= Objective))
-            {
-                kept.CopyTo(free);
-                Evaluate(shares, weights);
-                Converged = true;
+            Converged = !Climb(shares, weights, penalty, Math.Min(1, LongestStep / longest), 0);
+            if (Converged)
                 return;
-            }
-            Objective = better;
-            if (PastCap())
-            {
-                Steps++;
-                return;
-            }
         }
     }
 
-    private void LimitedMemory(ReadOnlySpan<double> shares, ReadOnlySpan<double> weights, int maxSteps, CancellationToken cancellation)
+    private void Quasi(ReadOnlySpan<double> shares, ReadOnlySpan<double> weights, double penalty, int maxSteps, CancellationToken cancellation)
     {
-        const int Memory = 10;
-        var size = _coefficients.Length;
-        var (gradient, next, step, kept) = (new double[size], new double[size], new double[size], new double[size]);
-        var pairs = new List<(double[] Move, double[] Change, double Product)>();
-        var scales = new double[Memory];
-        Centre();
-        Objective = Evaluate(shares, weights);
-        Gradient(shares, weights, gradient);
-        // A step of L-BFGS is much less than one of Newton's, and as much cheaper.
-        for (Steps = 0; Steps < 10L * maxSteps; Steps++)
+        var (total, next, memory) = (Sum(weights), new double[_step.Length], new LimitedMemory(AsIfAlike));
+        Derivatives(shares, weights, penalty, second: false);
+        _gradient.CopyTo(next, 0);
+        for (; Steps < 10L * maxSteps; Steps++)
         {
             cancellation.ThrowIfCancellationRequested();
-            gradient.CopyTo(step, 0);
-            for (var pair = pairs.Count - 1; pair >= 0; pair--)
-            {
-                scales[pair] = Products.Dot(pairs[pair].Move, step) / pairs[pair].Product;
-                Products.AddScaled(step, pairs[pair].Change, -scales[pair]);
-            }
-            var scale = pairs.Count > 0 ? pairs[^1].Product / Products.Dot(pairs[^1].Change, pairs[^1].Change) : 2 / (_terms.Total + _penalty);
-            foreach (ref var value in step.AsSpan())
-                value *= scale;
-            for (var pair = 0; pair < pairs.Count; pair++)
-                Products.AddScaled(step, pairs[pair].Move, scales[pair] - (Products.Dot(pairs[pair].Change, step) / pairs[pair].Product));
-            var gain = Products.Dot(step, gradient);
-            if (!(gain > 1e-12 * _terms.Total))
-            {
-                Converged = true;
+            memory.Multiply(next, 2 / (total + penalty), _step);
+            var gain = Products.Dot(_step, next);
+            Converged = !(gain > Little * total) || !Climb(shares, weights, penalty, Math.Min(1, LongestStep / Longest()), 1e-4 * gain);
+            if (Converged)
                 return;
-            }
-            _coefficients.CopyTo(kept, 0);
-            var (length, better) = (1.0, double.NaN);
-            for (var halving = 0; halving < 40 && !(better >= Objective + (1e-4 * length * gain)); halving++)
-            {
-                length = halving == 0 ? 1 : length * 0.5;
-                kept.CopyTo(_coefficients, 0);
-                Products.AddScaled(_coefficients, step, length);
-                better = Evaluate(shares, weights);
-            }
-            if (!(better >= Objective))
-            {
-                kept.CopyTo(_coefficients, 0);
-                Evaluate(shares, weights);
-                Converged = true;
-                return;
-            }
+            Derivatives(shares, weights, penalty, second: false);
+            // The gradients are those of what is maximised.
+            memory.Remember(_kept, Coefficients, _gradient, next, 0);
+            _gradient.CopyTo(next, 0);
+        }
+    }
+
+    /// <summary>Goes the step, halved until it gains enough; false, and back, if no part of it does.</summary>
+    private bool Climb(ReadOnlySpan<double> shares, ReadOnlySpan<double> weights, double penalty, double length, double enough)
+    {
+        Coefficients.CopyTo(_kept, 0);
+        for (var halving = 0; halving < 40; halving++, length *= 0.5)
+        {
+            _kept.CopyTo(Coefficients, 0);
+            Products.AddScaled(Coefficients, _step, length);
+            Evaluate();
+            var better = Value(shares, weights, penalty);
+            if (!(better >= Objective + (length * enough)))
+                continue;
             Objective = better;
-            Gradient(shares, weights, next);
-            var (move, change) = (new double[size], new double[size]);
-            for (var place = 0; place < size; place++)
-                (move[place], change[place]) = (_coefficients[place] - kept[place], gradient[place] - next[place]);
-            var product = Products.Dot(move, change);
-            if (product > 0)
-            {
-                if (pairs.Count == Memory)
-                    pairs.RemoveAt(0);
-                pairs.Add((move, change, product));
-            }
-            next.CopyTo(gradient, 0);
-            if (PastCap())
-                return;
+            return true;
         }
+        _kept.CopyTo(Coefficients, 0);
+        Evaluate();
+        return false;
     }
 
-    /// <summary>Probabilities and objective at the coefficients as they are.</summary>
-    private double Evaluate(ReadOnlySpan<double> shares, ReadOnlySpan<double> weights)
-    {
-        var (width, sum) = (_terms.Width, 0.0);
-        for (var row = 0; row < _terms.Rows; row++)
-        {
-            var terms = _terms.Row(row);
-            var g = _probabilities.AsSpan(row * _classes, _classes);
-            var r = shares.Slice(row * _classes, _classes);
-            var (greatest, inner, share) = (double.NegativeInfinity, 0.0, 0.0);
-            for (var k = 0; k < g.Length; k++)
-            {
-                g[k] = Products.Dot(terms, _coefficients.AsSpan(k * width, width));
-                greatest = Math.Max(greatest, g[k]);
-                inner += r[k] * g[k];
-                share += r[k];
-            }
-            var total = 0.0;
-            for (var k = 0; k < g.Length; k++)
-                total += g[k] = Math.Exp(g[k] - greatest);
-            for (var k = 0; k < g.Length; k++)
-                g[k] /= total;
-            sum += (weights.IsEmpty ? 1 : weights[row]) * (inner - (share * (greatest + Math.Log(total))));
-        }
-        return sum - (0.5 * _penalty * Squares());
-    }
-
-    /// <summary>Σ of the squares of slopes about their mean over the classes.</summary>
-    private double Squares()
+    private double Value(ReadOnlySpan<double> shares, ReadOnlySpan<double> weights, double penalty)
     {
         var sum = 0.0;
-        for (var term = 1; _penalty > 0 && term < _terms.Width; term++)
+        for (var row = 0; row < Terms.Rows; row++)
         {
-            var mean = Mean(term);
-            for (var place = term; place < _coefficients.Length; place += _terms.Width)
-                sum += (_coefficients[place] - mean) * (_coefficients[place] - mean);
+            var inner = 0.0;
+            for (var place = row * Classes; place < (row + 1) * Classes; place++)
+            {
+                if (shares[place] > 0)
+                    inner += shares[place] * Log[place];
+            }
+            sum += weights[row] * inner;
         }
-        return sum;
+        return sum - SlopePenalty.Of(Coefficients, Terms.Width, Classes, penalty);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private double Mean(int term)
+    private void Derivatives(ReadOnlySpan<double> shares, ReadOnlySpan<double> weights, double penalty, bool second)
     {
-        var sum = 0.0;
-        for (var place = term; place < _coefficients.Length; place += _terms.Width)
-            sum += _coefficients[place];
-        return sum / _classes;
-    }
-
-    private void Gradient(ReadOnlySpan<double> shares, ReadOnlySpan<double> weights, Span<double> gradient)
-    {
-        var width = _terms.Width;
-        gradient.Clear();
-        for (var row = 0; row < _terms.Rows; row++)
+        var (width, classes, size) = (Terms.Width, Classes, _step.Length);
+        if (second && _hessian.Length == 0)
+            (_hessian, _blocks, _aliased) = (new double[size * size], new double[classes * (classes - 1) / 2 * width * width], new bool[size]);
+        Array.Clear(_gradient);
+        Array.Clear(_blocks);
+        for (var row = 0; row < Terms.Rows; row++)
         {
-            var weight = weights.IsEmpty ? 1 : weights[row];
-            for (var k = 0; k < _classes && weight > 0; k++)
-                Products.AddScaled(gradient.Slice(k * width, width), _terms.Row(row), weight * (shares[(row * _classes) + k] - _probabilities[(row * _classes) + k]));
-        }
-        for (var term = 1; _penalty > 0 && term < width; term++)
-        {
-            var mean = Mean(term);
-            for (var place = term; place < gradient.Length; place += width)
-                gradient[place] -= _penalty * (_coefficients[place] - mean);
-        }
-    }
-
-    private void Derivatives(ReadOnlySpan<double> shares, ReadOnlySpan<double> weights, Span<double> gradient, Span<double> hessian, Span<double> blocks)
-    {
-        var width = _terms.Width;
-        gradient.Clear();
-        blocks.Clear();
-        for (var row = 0; row < _terms.Rows; row++)
-        {
-            var weight = weights.IsEmpty ? 1 : weights[row];
+            var weight = weights[row];
             if (weight == 0)
                 continue;
-            var terms = _terms.Row(row);
-            var g = _probabilities.AsSpan(row * _classes, _classes);
-            var block = 0;
-            for (var k = 1; k < _classes; k++)
+            var terms = Terms.Row(row);
+            var (start, block) = (row * classes, 0);
+            for (var k = 1; k < classes; k++)
             {
-                Products.AddScaled(gradient.Slice((k - 1) * width, width), terms, weight * (shares[(row * _classes) + k] - g[k]));
-                for (var other = k; other < _classes; other++, block += width * width)
-                    Products.Add(blocks.Slice(block, width * width), terms, weight * g[k] * ((other == k ? 1 : 0) - g[other]));
-            }
-        }
-        Spread(gradient, hessian, blocks);
-    }
-
-    /// <summary>Puts the blocks, each the upper triangle of a symmetric matrix, into the upper triangle of the whole, and adds the penalty.</summary>
-    private void Spread(Span<double> gradient, Span<double> hessian, ReadOnlySpan<double> blocks)
-    {
-        var (width, size, block) = (_terms.Width, gradient.Length, 0);
-        for (var k = 0; k < _classes - 1; k++)
-        {
-            for (var other = k; other < _classes - 1; other++, block += width * width)
-            {
-                for (var first = 0; first < width; first++)
+                var g = Probability[start + k];
+                Products.AddScaled(_gradient.AsSpan((k - 1) * width, width), terms, weight * (shares[start + k] - g));
+                for (var other = k; other < classes && second; other++, block += width * width)
                 {
-                    var target = hessian.Slice((((k * width) + first) * size) + (other * width), width);
-                    for (var second = 0; second < width; second++)
-                        target[second] = blocks[block + (Math.Min(first, second) * width) + Math.Max(first, second)];
-                    // Only where a column has any value: the rest stay out of the equations.
-                    if (_penalty > 0 && first > 0)
-                        target[first] += _penalty * ((k == other ? 1 : 0) - (1.0 / _classes));
+                    var product = weight * g * ((other == k ? 1 : 0) - Probability[start + other]);
+                    if (Math.Abs(product) > 1e-20 * weight)
+                        Products.Add(_blocks.AsSpan(block, width * width), terms, product);
                 }
             }
         }
-        for (var term = 1; _penalty > 0 && term < width; term++)
-        {
-            var mean = Mean(term);
-            for (var k = 0; k < _classes - 1; k++)
-                gradient[(k * width) + term] -= _penalty * (_coefficients[((k + 1) * width) + term] - mean);
-        }
-    }
-
-    private void RelativeToFirst()
-    {
-        for (var place = _coefficients.Length - 1; place >= 0; place--)
-            _coefficients[place] -= _coefficients[place % _terms.Width];
-    }
-
-    private void Centre()
-    {
-        if (_penalty == 0)
-        {
-            RelativeToFirst();
+        SlopePenalty.AddGradient(Coefficients, width, classes, -penalty, _gradient);
+        if (!second)
             return;
-        }
-        for (var term = 0; term < _terms.Width; term++)
+        Spread(size, width);
+        SlopePenalty.AddHessian(size, width, classes, penalty, _hessian, size);
+    }
+
+    /// <summary>Puts the blocks, each the upper triangle of a symmetric matrix, into the upper triangle of the whole.</summary>
+    private void Spread(int size, int width)
+    {
+        var block = 0;
+        for (var k = 0; k < Classes - 1; k++)
         {
-            var mean = Mean(term);
-            for (var place = term; place < _coefficients.Length; place += _terms.Width)
-                _coefficients[place] -= mean;
+            for (var other = k; other < Classes - 1; other++, block += width * width)
+            {
+                for (var first = 0; first < width; first++)
+                {
+                    var target = _hessian.AsSpan((((k * width) + first) * size) + (other * width), width);
+                    for (var second = 0; second < width; second++)
+                        target[second] = _blocks[block + (Math.Min(first, second) * width) + Math.Max(first, second)];
+                }
+            }
         }
     }
 
-    private bool PastCap()
+    /// <summary>Multiplies by I + 1 1ᵀ over the classes: the inverse Hessian, up to scale, where all classes are alike.</summary>
+    private void AsIfAlike(double[] vector)
     {
-        foreach (var coefficient in _coefficients)
+        for (var term = 0; term < Terms.Width; term++)
         {
-            if (!(Math.Abs(coefficient) < Cap))
-                return true;
+            var sum = 0.0;
+            for (var place = term; place < vector.Length; place += Terms.Width)
+                sum += vector[place];
+            for (var place = term; place < vector.Length; place += Terms.Width)
+                vector[place] += sum;
         }
-        return false;
+    }
+
+    private double Longest()
+    {
+        var longest = 0.0;
+        foreach (var move in _step)
+            longest = Math.Max(longest, Math.Abs(move));
+        return longest;
+    }
+
+    private static double Sum(ReadOnlySpan<double> weights)
+    {
+        var sum = 0.0;
+        foreach (var weight in weights)
+            sum += weight;
+        return sum;
     }
 }

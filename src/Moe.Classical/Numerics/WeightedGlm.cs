@@ -17,13 +17,11 @@ internal sealed class WeightedGlm
 
     /// <summary>A model at 0.</summary>
     /// <param name="family">What is explained.</param>
-    /// <param name="terms">t.</param>
-    /// <param name="weights">w, [n]; empty for 1 each. Used to find collinear columns.</param>
+    /// <param name="terms">t; without combinations of others where there is no penalty.</param>
     /// <param name="penalty">λ, absolute.</param>
-    public WeightedGlm(GlmFamily family, StandardTerms terms, ReadOnlySpan<double> weights, double penalty)
+    public WeightedGlm(GlmFamily family, StandardTerms terms, double penalty)
     {
         (_family, _terms, _penalty) = (family, terms, penalty);
-        Aliased = penalty == 0 ? terms.DropAliased(weights) : terms.Constant();
         Coefficients = new double[terms.Width];
         _linear = new double[terms.Rows];
         _information = new double[terms.Width * terms.Width];
@@ -32,9 +30,6 @@ internal sealed class WeightedGlm
 
     /// <summary>β, standardised, [P]; to start from, and the result.</summary>
     public double[] Coefficients { get; }
-
-    /// <summary>Terms left out, [P].</summary>
-    public bool[] Aliased { get; }
 
     /// <summary>The log-likelihood less its constants and the penalty.</summary>
     public double Objective { get; private set; }

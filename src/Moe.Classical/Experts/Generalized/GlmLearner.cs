@@ -50,32 +50,24 @@ public sealed class GlmLearner : IExpertLearner
         var weights = data.Weights is null ? default : HostMemory.Of<double>(data.Weights);
         var response = HostMemory.Of<double>(data.Response.Values);
         var trials = data.Response.Trials is null ? default : HostMemory.Of<double>(data.Response.Trials);
-        var terms = new StandardTerms(HostMemory.Of<double>(data.Inputs), width, weights, Options.Intercept);
-        var glm = new WeightedGlm(Family, terms, weights, Options.Ridge * terms.Total);
+        var terms = new StandardTerms(HostMemory.Of<double>(data.Inputs), width, null, weights, combinations: Options.Ridge > 0, Options.Intercept);
+        var glm = new WeightedGlm(Family, terms, Options.Ridge * terms.Total);
         // Coefficients that ran off are no place to start from: there are hardly any slopes there.
         if (context.Previous is GeneralizedLinearModel { Separated: false } previous && previous.Family == Family && previous.InputWidth == width)
             terms.FromRaw([.. previous.Coefficients], glm.Coefficients);
         else
             glm.Start(response, trials, weights);
-        for (var term = 0; term < glm.Aliased.Length; term++)
-        {
-            if (glm.Aliased[term])
-                glm.Coefficients[term] = 0;
-        }
         glm.Fit(response, trials, weights, Options.MaxSteps, context.CancellationToken);
 
-        var covariance = glm.Covariance(response, trials, weights, out var freedom);
-        terms.TurnCovariance(covariance);
-        var coefficients = new double[width + 1];
-        terms.ToRaw(glm.Coefficients, coefficients);
+        var covariance = terms.TurnCovariance(glm.Covariance(response, trials, weights, out var freedom));
         GC.KeepAlive(data);
-        return new GeneralizedLinearModel(Family, coefficients, [.. Enumerable.Range(0, width + 1).Select(term => Math.Sqrt(Math.Max(covariance[(term * (width + 1)) + term], 0)))])
+        return new GeneralizedLinearModel(Family, terms.ToRaw(glm.Coefficients), [.. Enumerable.Range(0, width + 1).Select(term => Math.Sqrt(Math.Max(covariance[(term * (width + 1)) + term], 0)))])
         {
             DegreesOfFreedom = freedom,
             Converged = glm.Converged,
             Separated = glm.Separated,
             Steps = glm.Steps,
-            DroppedColumns = LinearLearner.Dropped(glm.Aliased),
+            DroppedColumns = terms.Dropped([]),
         };
     }
 }

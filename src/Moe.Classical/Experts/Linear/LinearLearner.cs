@@ -41,14 +41,14 @@ public sealed class LinearLearner : IExpertLearner
         var width = (int)data.Width;
         var weights = data.Weights is null ? default : HostMemory.Of<double>(data.Weights);
         var response = HostMemory.Of<double>(data.Response.Values);
-        var terms = new StandardTerms(HostMemory.Of<double>(data.Inputs), width, weights, Options.Intercept);
+        var terms = new StandardTerms(HostMemory.Of<double>(data.Inputs), width, null, weights, combinations: true, Options.Intercept);
         var penalty = Options.Ridge * terms.Total;
         var squares = new WeightedLeastSquares(terms, weights, penalty);
-        var standardised = new double[width + 1];
+        var standardised = new double[terms.Width];
         squares.Solve(response, weights, penalty, standardised);
 
         var outOfSample = new double[terms.Rows];
-        Span<double> scratch = new double[width + 1];
+        Span<double> scratch = new double[terms.Width];
         var (error, size, trace) = (0.0, 0.0, 0.0);
         for (var row = 0; row < terms.Rows; row++)
         {
@@ -65,16 +65,10 @@ public sealed class LinearLearner : IExpertLearner
         }
         // What the likelihood has no bound without, where a model repeats its rows.
         var floor = Math.Max(1e-8 * Math.Sqrt(size / terms.Total), 1e-150);
-        var covariance = squares.Inverse();
-        terms.TurnCovariance(covariance);
-        var coefficients = new double[width + 1];
-        terms.ToRaw(standardised, coefficients);
+        var (sigma, covariance) = (Math.Max(Math.Sqrt(error / terms.Total), floor), terms.TurnCovariance(squares.Inverse()));
         GC.KeepAlive(data);
-        return new LinearModel(coefficients, Math.Max(Math.Sqrt(error / terms.Total), floor), covariance, penalty > 0 ? trace : squares.Rank, Dropped(squares.Aliased), outOfSample);
+        return new LinearModel(terms.ToRaw(standardised), sigma, covariance, penalty > 0 ? trace : squares.Rank, terms.Dropped(squares.Aliased), outOfSample);
     }
-
-    /// <summary>The columns of terms left out.</summary>
-    internal static int[] Dropped(bool[] aliased) => [.. Enumerable.Range(1, aliased.Length - 1).Where(term => aliased[term]).Select(term => term - 1)];
 
     /// <summary>The prediction of a row that alone fixes a coefficient, by a fit without it.</summary>
     private static double Without(int left, StandardTerms terms, ReadOnlySpan<double> response, ReadOnlySpan<double> weights, double penalty)

@@ -48,25 +48,38 @@ public sealed class SoftmaxLearner : IExpertLearner
                 shares[(row * present.Length) + k - 1] = 1;
         }
         var width = (int)data.Width;
-        var weights = data.Weights is null ? default : HostMemory.Of<double>(data.Weights);
-        var terms = new StandardTerms(HostMemory.Of<double>(data.Inputs), width, weights, true);
-        var regression = new SoftmaxRegression(terms, present.Length, weights, Options.Ridge * terms.Total);
+        var weights = new double[labels.Length];
+        if (data.Weights is null)
+            Array.Fill(weights, 1);
+        else
+            HostMemory.Of<double>(data.Weights).CopyTo(weights);
+        var terms = new StandardTerms(HostMemory.Of<double>(data.Inputs), width, null, weights, combinations: Options.Ridge > 0);
+        var regression = new SoftmaxRegression(terms, present.Length);
         if (context.Previous is SoftmaxModel { Separated: false } previous && previous.InputWidth == width && previous.PresentClasses.SequenceEqual(present))
-        {
-            for (var k = 0; k < present.Length; k++)
-                terms.FromRaw(previous.Raw.AsSpan(k * (width + 1), width + 1), regression.Coefficients.AsSpan(k * (width + 1), width + 1));
-        }
-        regression.Fit(shares, weights, Options.MaxSteps, context.CancellationToken);
-        var raw = new double[regression.Coefficients.Length];
-        for (var start = 0; start < raw.Length; start += width + 1)
-            terms.ToRaw(regression.Coefficients.AsSpan(start, width + 1), raw.AsSpan(start, width + 1));
+            regression.StartFrom(previous.Raw);
+        regression.Fit(shares, weights, Options.Ridge * terms.Total, Options.MaxSteps, context.CancellationToken);
+        var raw = regression.ToRaw();
+        if (Options.Ridge > 0)
+            Centre(raw, width + 1);
         GC.KeepAlive(data);
         return new SoftmaxModel(width, data.Response.Classes, present, raw)
         {
-            DroppedColumns = LinearLearner.Dropped(regression.Aliased),
+            DroppedColumns = terms.Dropped([]),
             Converged = regression.Converged,
-            Separated = regression.RanOff,
+            Separated = Options.Ridge == 0 && regression.Separates(weights),
             Steps = regression.Steps,
         };
+    }
+    /// <summary>Makes the sum over the classes 0.</summary>
+    private static void Centre(Span<double> coefficients, int width)
+    {
+        for (var column = 0; column < width; column++)
+        {
+            var sum = 0.0;
+            for (var place = column; place < coefficients.Length; place += width)
+                sum += coefficients[place];
+            for (var place = column; place < coefficients.Length; place += width)
+                coefficients[place] -= sum * width / coefficients.Length;
+        }
     }
 }

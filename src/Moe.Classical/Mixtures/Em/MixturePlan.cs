@@ -42,7 +42,7 @@ internal abstract class MixturePlan(MixtureLearner learner, EmOptions options, F
     public double[] Points(out int width, out int responseWidth)
     {
         using var scope = NewDisposeScope();
-        var gate = new TermMatrix(GateInputs(), null, Weights);
+        var gate = SoftmaxGateLearner.TermsOf(GateInputs(), Weights);
         var rows = Weights.Length;
         var y = HostMemory.Of<double>(Data.Response.Values);
         var trials = Data.Response.Trials is { } all ? HostMemory.Of<double>(all) : default;

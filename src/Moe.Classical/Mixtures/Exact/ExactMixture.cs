@@ -4,7 +4,7 @@ namespace Moe.Classical;
 internal sealed class ExactMixture : EmModel
 {
     private readonly ExactRows _rows;
-    private readonly TermMatrix _gateTerms;
+    private readonly StandardTerms _gateTerms;
     private readonly bool _shared;
     private readonly double _floor;
     private readonly List<ExactPart> _parts;
@@ -17,12 +17,12 @@ internal sealed class ExactMixture : EmModel
     /// <param name="floor">The least σ.</param>
     /// <param name="shared">One σ for all.</param>
     /// <param name="penalty">λ of the gate, absolute.</param>
-    public ExactMixture(ExactRows rows, TermMatrix gateTerms, IReadOnlyList<(ExactFamily Family, TermMatrix Terms)> parts, double floor, bool shared, double penalty)
+    public ExactMixture(ExactRows rows, StandardTerms gateTerms, IReadOnlyList<(ExactFamily Family, StandardTerms Terms)> parts, double floor, bool shared, double penalty)
     {
         (_rows, _gateTerms, _floor, _shared, GatePenalty) = (rows, gateTerms, floor, shared, penalty);
         _parts = [.. parts.Select(part => new ExactPart(part.Family, part.Terms, rows))];
         _members = [.. Enumerable.Range(0, _parts.Count)];
-        Gate = new GateNewton(gateTerms, _parts.Count);
+        Gate = new SoftmaxRegression(gateTerms, _parts.Count);
     }
 
     /// <inheritdoc/>
@@ -32,7 +32,7 @@ internal sealed class ExactMixture : EmModel
     public override bool IsExact => true;
 
     /// <inheritdoc/>
-    public override double Penalty => Gate.PenaltyOf(GatePenalty);
+    public override double Penalty => SlopePenalty.Of(Gate.Coefficients, _gateTerms.Width, Experts, GatePenalty);
 
     /// <inheritdoc/>
     public override int FloorHits => _parts.Count(part => part.Family == ExactFamily.Gaussian && part.Sigma <= _floor * (1 + 1e-9));
@@ -42,11 +42,11 @@ internal sealed class ExactMixture : EmModel
     /// <summary>Which member each expert is.</summary>
     public IReadOnlyList<int> Members => _members;
 
-    public GateNewton Gate { get; private set; }
+    public SoftmaxRegression Gate { get; private set; }
 
     public double GatePenalty { get; }
 
-    public TermMatrix GateTerms => _gateTerms;
+    public StandardTerms GateTerms => _gateTerms;
 
     public ExactRows Rows => _rows;
 
@@ -57,7 +57,7 @@ internal sealed class ExactMixture : EmModel
     /// <inheritdoc/>
     public override Starvation? Maximise(double[] shares, int iteration, CancellationToken cancellation)
     {
-        Gate.Fit(shares, _rows.Weights, GatePenalty, steps: 25);
+        Gate.Fit(shares, _rows.Weights, GatePenalty, 25, cancellation);
         var (squares, total) = (0.0, 0.0);
         for (var expert = 0; expert < _parts.Count; expert++)
         {
@@ -106,7 +106,7 @@ internal sealed class ExactMixture : EmModel
     {
         _parts.RemoveAt(expert);
         _members.RemoveAt(expert);
-        Gate = new GateNewton(_gateTerms, _parts.Count);
+        Gate = new SoftmaxRegression(_gateTerms, _parts.Count);
     }
 
     /// <summary>Puts expert <paramref name="order"/>[k] in place k, and refers the gate to the first.</summary>

@@ -13,24 +13,24 @@ internal sealed class ExactPart
     private const double LongestStep = 10;
     private readonly ExactRows _rows;
     private readonly double[] _hessian;
-    private readonly double[] _factor;
+    private readonly bool[] _aliased;
     private readonly double[] _gradient;
     private readonly double[] _step;
     private readonly double[] _kept;
     private bool _started;
 
-    public ExactPart(ExactFamily family, TermMatrix terms, ExactRows rows)
+    public ExactPart(ExactFamily family, StandardTerms terms, ExactRows rows)
     {
         (Family, Terms, _rows) = (family, terms, rows);
         Coefficients = new double[terms.Width];
         Linear = new double[terms.Rows];
         (_gradient, _step, _kept) = (new double[terms.Width], new double[terms.Width], new double[terms.Width]);
-        (_hessian, _factor) = (new double[terms.Width * terms.Width], new double[terms.Width * terms.Width]);
+        (_hessian, _aliased) = (new double[terms.Width * terms.Width], new bool[terms.Width]);
     }
 
     public ExactFamily Family { get; }
 
-    public TermMatrix Terms { get; }
+    public StandardTerms Terms { get; }
 
     /// <summary>β, standardised, [P].</summary>
     public double[] Coefficients { get; }
@@ -131,8 +131,14 @@ internal sealed class ExactPart
             Products.AddScaled(_gradient, x, weight * _rows.Values[row]);
         }
         _gradient.CopyTo(Coefficients, 0);
-        SmallCholesky.Solve(_hessian, _factor, Coefficients);
+        Solve(Coefficients);
         Evaluate();
+    }
+
+    private void Solve(Span<double> vector)
+    {
+        AliasedCholesky.Factor(_hessian, _aliased, AliasedCholesky.Rounding);
+        AliasedCholesky.Substitute(_hessian, _aliased, vector);
     }
 
     /// <summary>Newton's method, which is iteratively reweighted least squares for these links; steps are halved until the likelihood does not fall.</summary>
@@ -145,7 +151,7 @@ internal sealed class ExactPart
         {
             Slopes(shares, expert, experts);
             _gradient.CopyTo(_step, 0);
-            SmallCholesky.Solve(_hessian, _factor, _step);
+            Solve(_step);
             var (gain, longest) = (0.0, 0.0);
             for (var term = 0; term < _step.Length; term++)
             {

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Moe.Core;
 using static TorchSharp.torch;
 
 namespace Moe.Classical;
@@ -8,8 +9,8 @@ namespace Moe.Classical;
 internal sealed class ExactPlan : MixturePlan
 {
     private readonly ExactRows _rows;
-    private readonly TermMatrix _gateTerms;
-    private readonly List<(ExactFamily Family, TermMatrix Terms)> _parts = [];
+    private readonly StandardTerms _gateTerms;
+    private readonly List<(ExactFamily Family, StandardTerms Terms)> _parts = [];
     private readonly double _floor;
     private readonly double _ridge;
     private readonly bool _isConstant;
@@ -21,11 +22,11 @@ internal sealed class ExactPlan : MixturePlan
         _isConstant = learner.Gate is ConstantGateLearner;
         _ridge = learner.Gate is SoftmaxGateLearner softmax ? softmax.Options.Ridge : _isConstant ? 0 : options.GateRidge ?? 0;
         _floor = Math.Max(options.SigmaFloor * rows.Deviation, 1e-100);
-        var views = new Dictionary<string, TermMatrix>();
-        TermMatrix View(IReadOnlyList<int>? columns)
+        var views = new Dictionary<string, StandardTerms>();
+        StandardTerms View(IReadOnlyList<int>? columns)
         {
             var key = columns is null ? "all" : string.Join(",", columns);
-            return views.TryGetValue(key, out var terms) ? terms : views[key] = new TermMatrix(data.Inputs, columns, rows.Weights);
+            return views.TryGetValue(key, out var terms) ? terms : views[key] = new StandardTerms(HostMemory.Of<double>(data.Inputs), (int)data.Width, columns, rows.Weights, combinations: false);
         }
         _gateTerms = View(_isConstant ? [] : learner.GateColumns);
         foreach (var member in learner.Members)
@@ -84,7 +85,7 @@ internal sealed class ExactPlan : MixturePlan
                 Converged = status is EmStatus.Converged or EmStatus.Degenerate,
                 PolishSteps = polished?.Steps,
                 GateRidge = _isConstant ? null : _ridge,
-                Separation = !_isConstant && _ridge == 0 && mixture.Experts > 1 && mixture.Gate.LeastInformation(_rows.Weights) < GateNewton.Separated * _rows.Total,
+                Separation = !_isConstant && _ridge == 0 && mixture.Gate.Separates(_rows.Weights),
                 Table = ExactTable.Of(mixture, information, [.. components.Select(component => component.Name)], TermNames),
                 Seconds = clock.Elapsed.TotalSeconds,
             },
@@ -119,7 +120,7 @@ internal sealed class ExactPlan : MixturePlan
             var raw = part.Terms.ToRaw(part.Coefficients);
             var previous = member.Learner is GlmLearner glm && raw.Length > 1 ? new GeneralizedLinearModel(glm.Family, raw, new double[raw.Length]) : null;
             var expert = member.Learner!.Fit(view.WithWeights(tensor(weights)), new FitContext { Previous = previous, CancellationToken = cancellation });
-            part.Terms.FromRaw([.. new double[part.Terms.RawWidth], .. expert is LinearModel linear ? linear.Coefficients : ((GeneralizedLinearModel)expert).Coefficients], part.Coefficients);
+            part.Terms.FromRaw([.. expert is LinearModel linear ? linear.Coefficients : ((GeneralizedLinearModel)expert).Coefficients], part.Coefficients);
             part.Evaluate();
             NoiseModel noise = part.Family switch
             {
@@ -135,7 +136,7 @@ internal sealed class ExactPlan : MixturePlan
     private IGate GateOf(ExactMixture mixture)
     {
         if (!_isConstant)
-            return SoftmaxGateLearner.GateOf(_gateTerms, mixture.Gate);
+            return SoftmaxGateLearner.GateOf(mixture.Gate);
         return new ConstantGate(mixture.Gate.Probability[..mixture.Experts], Learner.GateColumns?.Count ?? Data.Width);
     }
 
@@ -158,7 +159,7 @@ internal sealed class ExactPlan : MixturePlan
         (member.Learner!, member.Columns is null ? "all" : string.Join(",", member.Columns));
 
     /// <summary>The names of the terms that a view keeps; the gate's where <paramref name="member"/> is null.</summary>
-    private IEnumerable<string> TermNames(TermMatrix terms, int? member)
+    private IEnumerable<string> TermNames(StandardTerms terms, int? member)
     {
         var columns = member is { } place ? Learner.Members[place].Columns : _isConstant ? [] : Learner.GateColumns;
         foreach (var term in terms.RawPlaces)

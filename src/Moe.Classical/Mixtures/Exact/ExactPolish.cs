@@ -11,8 +11,8 @@ internal static class ExactPolish
     {
         var information = new ObservedInformation(mixture);
         var size = information.Size;
-        var (place, step, factor) = (new double[size], new double[size], new double[size * size]);
-        var matrix = new double[size * size];
+        var (place, step) = (new double[size], new double[size]);
+        var (matrix, aliased) = (new double[size * size], new bool[size]);
         var objective = information.Objective();
         var damping = 0.0;
         for (var round = 0; round < MostSteps; round++)
@@ -27,12 +27,12 @@ internal static class ExactPolish
                 for (var diagonal = 0; diagonal < size * size; diagonal += size + 1)
                     matrix[diagonal] += damping * (Math.Abs(matrix[diagonal]) + (1e-6 * mixture.Rows.Total));
                 information.Gradient.CopyTo(step, 0);
-                if (!SmallCholesky.Factor(matrix, factor, size))
+                if (AliasedCholesky.Factor(matrix, aliased, AliasedCholesky.Rounding) < size)
                 {
                     damping = Math.Max(damping * 10, 1e-6);
                     continue;
                 }
-                SmallCholesky.Substitute(factor, step);
+                AliasedCholesky.Substitute(matrix, aliased, step);
                 var gain = 0.0;
                 for (var parameter = 0; parameter < size; parameter++)
                     gain += step[parameter] * information.Gradient[parameter];

@@ -4,7 +4,7 @@ namespace Moe.Classical;
 internal static class ExactTable
 {
     /// <summary>The table: the gate's coefficients of experts 2 to K, the experts', log σ.</summary>
-    public static IReadOnlyList<CoefficientEstimate> Of(ExactMixture mixture, ObservedInformation information, IReadOnlyList<string> names, Func<TermMatrix, int?, IEnumerable<string>> termNames)
+    public static IReadOnlyList<CoefficientEstimate> Of(ExactMixture mixture, ObservedInformation information, IReadOnlyList<string> names, Func<StandardTerms, int?, IEnumerable<string>> termNames)
     {
         information.Compute();
         var errors = Errors(information);
@@ -26,7 +26,7 @@ internal static class ExactTable
         return table;
     }
 
-    private static double[] Kept(TermMatrix terms, ReadOnlySpan<double> standardised)
+    private static double[] Kept(StandardTerms terms, ReadOnlySpan<double> standardised)
     {
         var raw = terms.ToRaw(standardised);
         return [.. terms.RawPlaces.Select(place => raw[place])];
@@ -36,10 +36,10 @@ internal static class ExactTable
     private static double[]? Errors(ObservedInformation information)
     {
         var size = information.Size;
-        var factor = new double[size * size];
-        if (!SmallCholesky.Factor(information.Matrix, factor, size))
+        var (factor, aliased) = ((double[])information.Matrix.Clone(), new bool[size]);
+        if (AliasedCholesky.Factor(factor, aliased, AliasedCholesky.Rounding) < size)
             return null;
-        var covariance = SmallCholesky.Inverse(factor, size);
+        var covariance = AliasedCholesky.Inverse(factor, aliased);
         var turn = information.Turn();
         var errors = new double[size];
         for (var parameter = 0; parameter < size; parameter++)

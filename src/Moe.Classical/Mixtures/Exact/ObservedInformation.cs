@@ -81,7 +81,9 @@ internal sealed class ObservedInformation
                 }
             }
         }
-        _mixture.Gate.AddPenalty(Gradient.AsSpan(0, _mixture.Gate.Coefficients.Length), Matrix, Size, _mixture.GatePenalty);
+        var (gate, width, experts) = (_mixture.Gate.Coefficients, _mixture.GateTerms.Width, _mixture.Experts);
+        SlopePenalty.AddGradient(gate, width, experts, -_mixture.GatePenalty, Gradient);
+        SlopePenalty.AddHessian(gate.Length, width, experts, _mixture.GatePenalty, Matrix, Size);
     }
 
     /// <summary>Copies the parameters out of the mixture, or puts them into it.</summary>

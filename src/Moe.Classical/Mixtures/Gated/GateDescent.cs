@@ -9,7 +9,6 @@ namespace Moe.Classical;
 /// </remarks>
 internal sealed class GateDescent
 {
-    private const int Memory = 10;
     private const double Cap = 1e4;
     private readonly GateProblem _problem;
     private readonly StandardTerms _terms;
@@ -24,7 +23,7 @@ internal sealed class GateDescent
     public GateDescent(GateProblem problem, double ridge, double tolerance = 1e-10)
     {
         (_problem, _ridge, _tolerance) = (problem, ridge, tolerance);
-        _terms = new StandardTerms(problem.Rows, problem.Columns, problem.Weights, intercept: true);
+        _terms = new StandardTerms(problem.Rows, problem.Columns, null, problem.Weights, combinations: true);
         _total = _terms.Total;
         Coefficients = new double[problem.Experts * _terms.Width];
     }
@@ -47,7 +46,7 @@ internal sealed class GateDescent
         using var coefficients = gate.Coefficients();
         var raw = Core.HostMemory.Of<double>(coefficients);
         for (var expert = 0; expert < _problem.Experts; expert++)
-            _terms.FromRaw(raw.Slice(expert * _terms.Width, _terms.Width), Coefficients.AsSpan(expert * _terms.Width, _terms.Width));
+            _terms.FromRaw(raw.Slice(expert * _terms.RawWidth, _terms.RawWidth), Coefficients.AsSpan(expert * _terms.Width, _terms.Width));
         Centre();
     }
 
@@ -56,14 +55,15 @@ internal sealed class GateDescent
     {
         var size = Coefficients.Length;
         var (gradient, next, step, kept) = (new double[size], new double[size], new double[size], new double[size]);
-        var pairs = new List<(double[] Move, double[] Change, double Product)>();
-        var scales = new double[Memory];
+        var memory = new LimitedMemory();
         Objective = Evaluate(gradient);
         Trace.Add(Objective);
         for (var count = 0; count < maxSteps; count++)
         {
             cancellation.ThrowIfCancellationRequested();
-            Direction(gradient, pairs, scales, step);
+            memory.Multiply(gradient, 1, step);
+            foreach (ref var value in step.AsSpan())
+                value = -value;
             var slope = Products.Dot(step, gradient);
             if (!(slope < -_tolerance) || !double.IsFinite(slope))
             {
@@ -71,7 +71,7 @@ internal sealed class GateDescent
                 return;
             }
             Coefficients.CopyTo(kept, 0);
-            var (length, better) = (pairs.Count == 0 ? Math.Min(1, 1 / Math.Sqrt(Products.Dot(step, step))) : 1.0, double.NaN);
+            var (length, better) = (memory.IsEmpty ? Math.Min(1, 1 / Math.Sqrt(Products.Dot(step, step))) : 1.0, double.NaN);
             for (var halving = 0; halving < 40 && !(better <= Objective + (1e-4 * length * slope)); halving++)
             {
                 length = halving == 0 ? length : length * 0.5;
@@ -87,7 +87,8 @@ internal sealed class GateDescent
             }
             Objective = better;
             Trace.Add(better);
-            Remember(pairs, kept, gradient, next);
+            // Only steps along which the gradient grew, so that the approximate Hessian stays positive where the loss is not convex.
+            memory.Remember(kept, Coefficients, gradient, next, 1e-10);
             next.CopyTo(gradient, 0);
             if (Coefficients.Any(coefficient => !(Math.Abs(coefficient) < Cap)))
                 return;
@@ -98,11 +99,11 @@ internal sealed class GateDescent
     public SoftmaxGate Gate()
     {
         Centre();
-        var raw = new double[Coefficients.Length];
+        var raw = new double[_problem.Experts * _terms.RawWidth];
         for (var expert = 0; expert < _problem.Experts; expert++)
-            _terms.ToRaw(Coefficients.AsSpan(expert * _terms.Width, _terms.Width), raw.AsSpan(expert * _terms.Width, _terms.Width));
-        using var coefficients = tensor(raw, [_problem.Experts, _terms.Width]);
-        return new SoftmaxGate(coefficients, (_problem.Experts - 1) * _terms.Constant().Count(constant => !constant));
+            _terms.ToRaw(Coefficients.AsSpan(expert * _terms.Width, _terms.Width)).CopyTo(raw, expert * _terms.RawWidth);
+        using var coefficients = tensor(raw, [_problem.Experts, _terms.RawWidth]);
+        return new SoftmaxGate(coefficients, (_problem.Experts - 1) * _terms.Width);
     }
 
     /// <summary>Objective and gradient at the coefficients as they are.</summary>
@@ -123,71 +124,19 @@ internal sealed class GateDescent
             for (var expert = 0; expert < experts; expert++)
                 Products.AddScaled(gradient.Slice(expert * width, width), terms, weight * own[expert] / _problem.Unit);
         }
-        return (sum / _problem.Unit) + Penalty(gradient);
-    }
-
-    private double Penalty(Span<double> gradient)
-    {
-        var (width, squares) = (_terms.Width, 0.0);
-        for (var term = 1; term < width; term++)
-        {
-            var mean = Mean(term);
-            for (var place = term; place < Coefficients.Length; place += width)
-            {
-                var slope = Coefficients[place] - mean;
-                squares += slope * slope;
-                gradient[place] += _ridge * slope;
-            }
-        }
-        return 0.5 * _ridge * squares;
-    }
-
-    private static void Direction(double[] gradient, List<(double[] Move, double[] Change, double Product)> pairs, double[] scales, double[] step)
-    {
-        gradient.CopyTo(step, 0);
-        for (var pair = pairs.Count - 1; pair >= 0; pair--)
-        {
-            scales[pair] = Products.Dot(pairs[pair].Move, step) / pairs[pair].Product;
-            Products.AddScaled(step, pairs[pair].Change, -scales[pair]);
-        }
-        var scale = pairs.Count > 0 ? pairs[^1].Product / Products.Dot(pairs[^1].Change, pairs[^1].Change) : 1;
-        foreach (ref var value in step.AsSpan())
-            value *= scale;
-        for (var pair = 0; pair < pairs.Count; pair++)
-            Products.AddScaled(step, pairs[pair].Move, scales[pair] - (Products.Dot(pairs[pair].Change, step) / pairs[pair].Product));
-        foreach (ref var value in step.AsSpan())
-            value = -value;
-    }
-
-    /// <summary>Keeps only steps along which the gradient grew, so that the approximate Hessian stays positive where the loss is not convex.</summary>
-    private void Remember(List<(double[] Move, double[] Change, double Product)> pairs, double[] kept, double[] gradient, double[] next)
-    {
-        var (move, change) = (new double[kept.Length], new double[kept.Length]);
-        for (var place = 0; place < kept.Length; place++)
-            (move[place], change[place]) = (Coefficients[place] - kept[place], next[place] - gradient[place]);
-        var product = Products.Dot(move, change);
-        if (!(product > 1e-10 * Products.Dot(move, move)))
-            return;
-        if (pairs.Count == Memory)
-            pairs.RemoveAt(0);
-        pairs.Add((move, change, product));
+        SlopePenalty.AddGradient(Coefficients, width, experts, _ridge, gradient);
+        return (sum / _problem.Unit) + SlopePenalty.Of(Coefficients, width, experts, _ridge);
     }
 
     private void Centre()
     {
         for (var term = 0; term < _terms.Width; term++)
         {
-            var mean = Mean(term);
+            var sum = 0.0;
             for (var place = term; place < Coefficients.Length; place += _terms.Width)
-                Coefficients[place] -= mean;
+                sum += Coefficients[place];
+            for (var place = term; place < Coefficients.Length; place += _terms.Width)
+                Coefficients[place] -= sum / _problem.Experts;
         }
-    }
-
-    private double Mean(int term)
-    {
-        var sum = 0.0;
-        for (var place = term; place < Coefficients.Length; place += _terms.Width)
-            sum += Coefficients[place];
-        return sum / _problem.Experts;
     }
 }

@@ -13,15 +13,15 @@ internal static class GateRidge
     /// <param name="fold">Each row's fold.</param>
     /// <param name="folds">How many.</param>
     /// <param name="cancellation">Cancels.</param>
-    public static double Choose(TermMatrix terms, double[] shares, double[] logDensity, double[] weights, int[] fold, int folds, CancellationToken cancellation)
+    public static double Choose(StandardTerms terms, double[] shares, double[] logDensity, double[] weights, int[] fold, int folds, CancellationToken cancellation)
     {
         var experts = shares.Length / weights.Length;
-        var gates = new GateNewton[folds];
+        var gates = new SoftmaxRegression[folds];
         var inFold = new double[folds][];
         var totals = new double[folds];
         for (var held = 0; held < folds; held++)
         {
-            gates[held] = new GateNewton(terms, experts);
+            gates[held] = new SoftmaxRegression(terms, experts);
             inFold[held] = new double[weights.Length];
             for (var row = 0; row < weights.Length; row++)
                 totals[held] += inFold[held][row] = fold[row] == held ? 0 : weights[row];
@@ -35,7 +35,7 @@ internal static class GateRidge
             {
                 cancellation.ThrowIfCancellationRequested();
                 if (totals[held] > 0)
-                    gates[held].Fit(shares, inFold[held], ridge * totals[held], steps: 8);
+                    gates[held].Fit(shares, inFold[held], ridge * totals[held], 8, cancellation);
                 for (var row = 0; row < weights.Length; row++)
                 {
                     if (fold[row] != held || weights[row] == 0)

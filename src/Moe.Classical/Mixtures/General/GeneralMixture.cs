@@ -12,9 +12,9 @@ internal sealed class GeneralMixture : EmModel
     private readonly IGateLearner? _gateLearner;
     private readonly double _fixedRidge;
     private readonly bool _choosesRidge;
-    private readonly TermMatrix? _gateTerms;
+    private readonly StandardTerms? _gateTerms;
     private readonly List<GeneralPart> _parts;
-    private GateNewton? _newton;
+    private SoftmaxRegression? _softmax;
     private IGate? _gate;
 
     /// <summary>A mixture before its first M-step.</summary>
@@ -24,7 +24,7 @@ internal sealed class GeneralMixture : EmModel
     /// <param name="gateLearner">The gate's learner; null for a softmax gate with a ridge of the options.</param>
     /// <param name="gateTerms">z of the softmax gate; null for another.</param>
     /// <param name="start">Which start, for its seeds.</param>
-    public GeneralMixture(MixtureRows rows, IReadOnlyList<MixtureMember> members, EmOptions options, IGateLearner? gateLearner, TermMatrix? gateTerms, int start)
+    public GeneralMixture(MixtureRows rows, IReadOnlyList<MixtureMember> members, EmOptions options, IGateLearner? gateLearner, StandardTerms? gateTerms, int start)
     {
         (_rows, _options, _start, _gateTerms) = (rows, options, start, gateTerms);
         _parts = [.. members.Select((member, place) => new GeneralPart(member, place, rows, options, start))];
@@ -85,7 +85,7 @@ internal sealed class GeneralMixture : EmModel
     {
         using var scope = NewDisposeScope();
         var experts = Experts;
-        var log = _newton is { } newton ? newton.Log.AsSpan() : HostMemory.Of<double>(_gate!.LogProbabilities(_rows.Gate));
+        var log = _softmax is { } softmax ? softmax.Log.AsSpan() : HostMemory.Of<double>(_gate!.LogProbabilities(_rows.Gate));
         var sum = 0.0;
         UnlikelyRows = 0;
         for (var row = 0; row < _rows.Count; row++)
@@ -111,7 +111,7 @@ internal sealed class GeneralMixture : EmModel
     public override void Drop(int expert)
     {
         _parts.RemoveAt(expert);
-        (_newton, _gate) = (null, null);
+        (_softmax, _gate) = (null, null);
     }
 
     /// <inheritdoc/>
@@ -121,7 +121,7 @@ internal sealed class GeneralMixture : EmModel
     public override void Restore(object snapshot)
     {
         var state = (State)snapshot;
-        (_gate, _newton, Ridge) = (state.Gate, null, state.Ridge);
+        (_gate, _softmax, Ridge) = (state.Gate, null, state.Ridge);
         for (var expert = 0; expert < _parts.Count; expert++)
             _parts[expert].Now = state.Parts[expert];
     }
@@ -134,7 +134,7 @@ internal sealed class GeneralMixture : EmModel
     }
 
     /// <summary>The gate as it is.</summary>
-    public IGate GateNow() => _newton is { } newton ? SoftmaxGateLearner.GateOf(_gateTerms!, newton) : _gate!;
+    public IGate GateNow() => _softmax is { } softmax ? SoftmaxGateLearner.GateOf(softmax) : _gate!;
 
     private void FitGate(double[] shares, int iteration, CancellationToken cancellation)
     {
@@ -142,8 +142,8 @@ internal sealed class GeneralMixture : EmModel
         {
             if (_choosesRidge && iteration <= 16 && (iteration & (iteration - 1)) == 0 && Experts > 1)
                 Ridge = GateRidge.Choose(_gateTerms!, shares, LogDensity, _rows.Weights, _rows.Fold, _options.Folds, cancellation);
-            _newton ??= new GateNewton(_gateTerms!, Experts);
-            _newton.Fit(shares, _rows.Weights, Ridge * _rows.Total, steps: 25);
+            _softmax ??= new SoftmaxRegression(_gateTerms!, Experts);
+            _softmax.Fit(shares, _rows.Weights, Ridge * _rows.Total, 25, cancellation);
             return;
         }
         using var scope = NewDisposeScope();

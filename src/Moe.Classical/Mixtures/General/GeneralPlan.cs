@@ -6,7 +6,7 @@ namespace Moe.Classical;
 internal sealed class GeneralPlan : MixturePlan
 {
     private readonly MixtureRows _rows;
-    private readonly TermMatrix? _gateTerms;
+    private readonly StandardTerms? _gateTerms;
     private readonly IGateLearner? _gate;
 
     public GeneralPlan(MixtureLearner learner, EmOptions options, FitData data)
@@ -19,7 +19,7 @@ internal sealed class GeneralPlan : MixturePlan
     {
         _rows = rows;
         _gate = learner.Gate;
-        _gateTerms = _gate is null ? new TermMatrix(rows.Gate, null, rows.Weights) : null;
+        _gateTerms = _gate is null ? SoftmaxGateLearner.TermsOf(rows.Gate, rows.Weights) : null;
     }
 
     /// <inheritdoc/>
@@ -43,8 +43,7 @@ internal sealed class GeneralPlan : MixturePlan
         var report = ReportOf(run, search, [.. components.Select(component => component.Name)], run.Shares, run.LogLikelihood, null);
         var gate = model.GateNow();
         var freedom = components.Aggregate(gate.DegreesOfFreedom, (sum, component) => sum + component.DegreesOfFreedom);
-        var separated = _gateTerms is not null && model.Ridge == 0 && experts > 1 && gate is SoftmaxGate softmax
-            && GateNewton.Of(_gateTerms, softmax).LeastInformation(Weights) < GateNewton.Separated * _rows.Total;
+        var separated = _gateTerms is not null && model.Ridge == 0 && gate is SoftmaxGate softmax && Separates(_gateTerms, softmax);
         return new FittedMixture(components, gate, Learner.GateColumns, Data.Response.Kind, Data.Response.Classes, Data.Width)
         {
             Report = report with
@@ -56,5 +55,11 @@ internal sealed class GeneralPlan : MixturePlan
                 Seconds = clock.Elapsed.TotalSeconds,
             },
         };
+    }
+    private bool Separates(StandardTerms terms, SoftmaxGate gate)
+    {
+        var regression = new SoftmaxRegression(terms, gate.Experts);
+        SoftmaxGateLearner.StartFrom(regression, gate);
+        return regression.Separates(Weights);
     }
 }
