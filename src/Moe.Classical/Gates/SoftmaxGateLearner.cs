@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Moe.Classical;
 
-/// <summary>Fits <see cref="SoftmaxGate"/> by Newton's method: weighted multinomial logistic regression on shares.</summary>
+/// <summary>Fits <see cref="SoftmaxGate"/> by Newton's method, or by L-BFGS where there are many coefficients: weighted multinomial logistic regression on shares.</summary>
 /// <remarks>
 /// A column that is constant, or a combination of others, gets coefficient 0. The first expert's coefficients are 0. Starts from the gate of the fit before if that is a
 /// softmax gate for as many experts, and never ends worse than it started.

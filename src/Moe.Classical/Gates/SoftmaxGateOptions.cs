@@ -12,7 +12,7 @@ public sealed record SoftmaxGateOptions
     /// <value>The default is 0. Range: at least 0, finite.</value>
     public double Ridge { get; init; }
 
-    /// <summary>The most Newton steps of one fit. Every step improves the fit, so that few are enough inside EM.</summary>
+    /// <summary>The most Newton steps of one fit; ten times as many of L-BFGS, which takes over at more than 200 free coefficients. Every step improves the fit, so that few are enough inside EM.</summary>
     /// <value>The default is 50. Range: at least 1.</value>
     public int MaxSteps { get; init; } = 50;
 

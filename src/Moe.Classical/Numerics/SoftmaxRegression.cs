@@ -8,7 +8,7 @@ namespace Moe.Classical;
 /// </remarks>
 internal sealed class SoftmaxRegression : SoftmaxLikelihood
 {
-    /// <summary>Coefficients up to which Newton's method is the faster.</summary>
+    /// <summary>Coefficients beyond which L-BFGS takes over.</summary>
     private const int LargestNewton = 200;
 
     /// <summary>A gain, per weight, that is not worth a step of Newton's method.</summary>
@@ -76,20 +76,20 @@ internal sealed class SoftmaxRegression : SoftmaxLikelihood
     /// </summary>
     public bool Separates(ReadOnlySpan<double> weights)
     {
-        var size = Coefficients.Length;
+        var (size, separated) = (Coefficients.Length, false);
         if (size == 0)
             return false;
-        var separated = false;
-        if (IsSmall)
+        if (!IsSmall)
         {
-            Derivatives(Probability, weights, 0, second: true);
-            separated = AliasedCholesky.Factor(Hessian, _aliased, AliasedCholesky.Rounding) < size;
-            var least = Separated * Sum(weights);
-            for (var place = 0; place < Hessian.Length; place += size + 1)
-                separated |= Hessian[place] * Hessian[place] < least;
+            for (var place = 0; place < Probability.Length; place++)
+                separated |= Probability[place] < 1e-11 && weights[place / Classes] > 0;
+            return separated;
         }
-        for (var place = 0; place < Probability.Length && !IsSmall; place++)
-            separated |= Probability[place] < 1e-11 && weights[place / Classes] > 0;
+        Derivatives(Probability, weights, 0, second: true);
+        separated = AliasedCholesky.Factor(Hessian, _aliased, AliasedCholesky.Rounding) < size;
+        var least = Separated * Sum(weights);
+        for (var place = 0; place < Hessian.Length; place += size + 1)
+            separated |= Hessian[place] * Hessian[place] < least;
         return separated;
     }
 

@@ -42,6 +42,45 @@ public sealed class SoftmaxRegressionTests
         }
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(120)]
+    public void Classes_that_the_terms_separate_are_told_by_either_method(int columns)
+    {
+        var (rows, shares) = (new double[300 * columns], new double[900]);
+        var noise = RegressionCases.Numbers(300 * columns, 4, 0, 0.1);
+        for (var row = 0; row < 300; row++)
+        {
+            for (var column = 0; column < columns; column++)
+                rows[(row * columns) + column] = noise[(row * columns) + column] + (column == 0 ? row / 100 : 0);
+            shares[(3 * row) + (row / 100)] = 1;
+        }
+        var (terms, weights) = (new StandardTerms(rows, columns, null, [], combinations: false), Enumerable.Repeat(1.0, 300).ToArray());
+        var regression = new SoftmaxRegression(terms, 3);
+        regression.Separates(weights).Should().BeFalse();
+        regression.Fit(shares, weights, 0, 100);
+        regression.Separates(weights).Should().BeTrue();
+        regression.Coefficients.Should().OnlyContain(value => double.IsFinite(value));
+        regression.Fit(shares, weights, 3, 100);
+        regression.Separates(weights).Should().BeFalse();
+    }
+
+    [Fact]
+    public void Coefficients_of_the_columns_as_they_are_start_the_same_regression()
+    {
+        var (terms, shares, weights) = Problem(3);
+        var first = new SoftmaxRegression(terms, 3);
+        first.Fit(shares, weights, 0.5, 50);
+        var second = new SoftmaxRegression(terms, 3);
+
+        // Whatever is added to all classes.
+        second.StartFrom([.. first.ToRaw().Select((value, place) => value + (place % 4))]);
+        for (var place = 0; place < first.Coefficients.Length; place++)
+            second.Coefficients[place].Should().BeApproximately(first.Coefficients[place], 1e-12);
+        for (var place = 0; place < first.Log.Length; place++)
+            second.Log[place].Should().BeApproximately(first.Log[place], 1e-12);
+    }
+
     private static (StandardTerms Terms, double[] Shares, double[] Weights) Problem(int classes)
     {
         using var scope = NewDisposeScope();

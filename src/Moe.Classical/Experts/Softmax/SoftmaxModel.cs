@@ -21,7 +21,8 @@ public sealed class SoftmaxModel : ClassScoreExpert
     /// <summary>True if the fit ended because nothing more was to be gained, and not for want of steps.</summary>
     public bool Converged { get; internal init; }
 
-    /// <summary>True if without a ridge a row that counts has a probability below 1e-11: the classes are separated, and the coefficients would go to infinity.</summary>
+    /// <summary>True if without a ridge the columns separate the classes, so that coefficients would go to infinity: the rows tell next to nothing of some of them.</summary>
+    /// <remarks>With more than 200 free coefficients: if a row that counts has a probability below 1e-11.</remarks>
     public bool Separated { get; internal init; }
 
     /// <summary>Steps that the fit took.</summary>
