@@ -58,7 +58,7 @@ public sealed class DecisionTreeLearner : IExpertLearner
             Features = Math.Min(Options.MaxFeatures ?? rows.Width, rows.Width),
             Impurity = Options.Impurity,
         };
-        var grown = TreeGrower.Grow(rows, rows.Weights, growth, new RandomSequence(context.Seed, 0), context.CancellationToken);
+        var grown = TreeGrower.Grow(rows, rows.Weights, growth, new DrawSequence(context.Seed, 0), context.CancellationToken);
         grown.Prune(Options.PruningPenalty);
         return grown;
     }

@@ -58,15 +58,15 @@ public sealed class RandomForestLearner : IExpertLearner
         // Plain arrays only: torch's dispose scopes belong to a thread.
         Parallel.For(0, trees.Length, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = context.CancellationToken }, tree =>
         {
-            var random = new RandomSequence(context.Seed, tree);
-            var counts = draw.Next(random);
+            var draws = new DrawSequence(context.Seed, tree);
+            var counts = draw.Next(draws);
             bags[tree] = new RowSet((int)data.Rows);
             for (var row = 0; row < counts.Length; row++)
             {
                 if (counts[row] > 0)
                     bags[tree].Add(rows.Origin[row]);
             }
-            trees[tree] = TreeGrower.Grow(rows, counts, growth, random, context.CancellationToken).Freeze(0, 1, rows.TargetUnit);
+            trees[tree] = TreeGrower.Grow(rows, counts, growth, draws, context.CancellationToken).Freeze(0, 1, rows.TargetUnit);
         });
         var votes = new ForestVotes(trees, rows.Classes > 0 ? Options.Smoothing : 0, threads);
         return new RandomForest(data.Width, data.Response.Kind, votes, votes.OutOfBag(data.Inputs, bags, Ignorant(rows)));

@@ -12,7 +12,7 @@ internal sealed class TreeGrower
     private readonly TreeRows _rows;
     private readonly double[] _weights;
     private readonly TreeGrowth _growth;
-    private readonly RandomSequence _random;
+    private readonly DrawSequence _draws;
     private readonly CancellationToken _cancel;
     private readonly double _minLeaf;
     private readonly int[][] _order;
@@ -22,12 +22,12 @@ internal sealed class TreeGrower
     private readonly SplitSearch _search;
     private readonly GrownTree _tree;
 
-    private TreeGrower(TreeRows rows, double[] weights, TreeGrowth growth, RandomSequence random, CancellationToken cancel)
+    private TreeGrower(TreeRows rows, double[] weights, TreeGrowth growth, DrawSequence draws, CancellationToken cancel)
     {
         _rows = rows;
         _weights = weights;
         _growth = growth;
-        _random = random;
+        _draws = draws;
         _cancel = cancel;
         _order = [.. rows.Sorted.Select(sorted => Array.FindAll(sorted, row => weights[row] > 0))];
         var total = 0.0;
@@ -45,11 +45,11 @@ internal sealed class TreeGrower
     /// <param name="rows">The rows.</param>
     /// <param name="weights">[n], at least 0, not all 0; rows of weight 0 are left out.</param>
     /// <param name="growth">The settings.</param>
-    /// <param name="random">Draws columns, where not all are looked at.</param>
+    /// <param name="draws">Draws columns, where not all are looked at.</param>
     /// <param name="cancel">Ends it early with an exception.</param>
-    public static GrownTree Grow(TreeRows rows, double[] weights, TreeGrowth growth, RandomSequence random, CancellationToken cancel)
+    public static GrownTree Grow(TreeRows rows, double[] weights, TreeGrowth growth, DrawSequence draws, CancellationToken cancel)
     {
-        var grower = new TreeGrower(rows, weights, growth, random, cancel);
+        var grower = new TreeGrower(rows, weights, growth, draws, cancel);
         grower.Grow();
         return grower._tree;
     }
@@ -97,7 +97,7 @@ internal sealed class TreeGrower
         {
             if (_growth.Features < _features.Length)
             {
-                var other = drawn + _random.Below(_features.Length - drawn);
+                var other = drawn + _draws.Below(_features.Length - drawn);
                 (_features[drawn], _features[other]) = (_features[other], _features[drawn]);
             }
             var column = _features[drawn];

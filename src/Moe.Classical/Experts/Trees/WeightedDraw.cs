@@ -14,13 +14,13 @@ internal sealed class WeightedDraw
     }
 
     /// <summary>How often each row is drawn.</summary>
-    public double[] Next(RandomSequence random)
+    public double[] Next(DrawSequence draws)
     {
         var counts = new double[_upTo.Length];
         for (var drawn = 0; drawn < counts.Length; drawn++)
         {
             // The first row whose sum is above the point.
-            var point = random.Fraction() * _upTo[^1];
+            var point = draws.Uniform() * _upTo[^1];
             var (low, high) = (0, counts.Length - 1);
             while (low < high)
             {

@@ -104,11 +104,11 @@ public class RandomForestLearnerTests
     public void Rows_are_drawn_in_proportion_to_their_weights()
     {
         var draw = new WeightedDraw([1, 0.5, 2, 0.5]);
-        var random = new RandomSequence(1, 0);
+        var draws = new DrawSequence(1, 0);
         var counts = new double[4];
         for (var time = 0; time < 10_000; time++)
         {
-            var drawn = draw.Next(random);
+            var drawn = draw.Next(draws);
             drawn.Sum().Should().Be(4);
             counts = [.. counts.Zip(drawn, (sum, count) => sum + count)];
         }
