@@ -18,6 +18,8 @@ internal sealed class TimedLearner(IExpertLearner learner) : IExpertLearner
 
     public bool OverfitsOwnRows => learner.OverfitsOwnRows;
 
+    public bool AnswersOutOfSample => learner.AnswersOutOfSample;
+
     public bool Takes(ResponseKind kind) => learner.Takes(kind);
 
     public void Reset() => _ticks = 0;

@@ -35,6 +35,9 @@ public sealed class BaggingLearner : IExpertLearner
     public bool OverfitsOwnRows => Learner.OverfitsOwnRows;
 
     /// <inheritdoc/>
+    public bool AnswersOutOfSample => true;
+
+    /// <inheritdoc/>
     public bool Takes(ResponseKind kind) => Learner.Takes(kind);
 
     /// <summary>Fits a <see cref="Bagging"/>.</summary>

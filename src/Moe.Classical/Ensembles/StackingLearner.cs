@@ -6,8 +6,8 @@ namespace Moe.Classical;
 /// <summary>Fits a meta-learner to what other learners' experts answer to rows they did not see, then those learners to all rows (Wolpert 1992).</summary>
 /// <remarks>
 /// For classes, the meta-learner sees the probabilities of all classes, which sum to 1 for each expert: it must bear collinear columns, as one with a ridge does.
-/// A learner whose expert is an <see cref="IOutOfSample"/> is fitted once without the first fold and once to all rows; others once a fold and once more. A fitted expert joins as a <see cref="GivenLearner"/>; what it
-/// answers is honest only if it never saw these rows.
+/// A learner that <see cref="IExpertLearner.AnswersOutOfSample"/> is fitted once, to all rows; others once a fold and once more. A fitted expert joins as a
+/// <see cref="GivenLearner"/>; what it answers is honest only if it never saw these rows.
 /// </remarks>
 public sealed class StackingLearner : IExpertLearner
 {

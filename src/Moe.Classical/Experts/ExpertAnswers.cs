@@ -42,6 +42,13 @@ internal static class ExpertAnswers
         return Of(expert, view);
     }
 
+    /// <summary>What an expert says honestly of the rows of its fit, where its learner promised that (<see cref="IExpertLearner.AnswersOutOfSample"/>).</summary>
+    /// <returns>[n, Dout]. The caller owns it.</returns>
+    /// <exception cref="InvalidOperationException">It cannot.</exception>
+    public static Tensor OutOfSample(IExpert expert, string learner) => expert is IOutOfSample honest
+        ? honest.OutOfSample()
+        : throw new InvalidOperationException($"Learner \"{learner}\" says that its experts answer out of sample, but {expert.GetType().Name} is no {nameof(IOutOfSample)}.");
+
     /// <summary>The expert that a learner gave has the widths that the data ask for.</summary>
     public static IExpert Checked(IExpert expert, FitData data, string learner)
     {

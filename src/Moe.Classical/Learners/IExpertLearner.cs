@@ -21,6 +21,10 @@ public interface IExpertLearner
     /// </summary>
     bool OverfitsOwnRows { get; }
 
+    /// <summary>True if its experts are <see cref="IOutOfSample"/>: they know their honest answers to the rows of their fit, so that one fit takes the place of one a fold.</summary>
+    /// <value>The default is false: nothing is expected of the experts.</value>
+    bool AnswersOutOfSample => false;
+
     /// <summary>True for kinds of response that it can be fitted to.</summary>
     bool Takes(ResponseKind kind);
 

@@ -31,6 +31,7 @@ public sealed class CrossFit : IDisposable
     /// <param name="context">Seed, cancellation. Its previous expert starts only a fit to all rows: it has seen the rows that the folds leave out.</param>
     /// <param name="previous">Where each fold's fit starts from, such as <see cref="Experts"/> of a run on the same folds; null for fresh starts.</param>
     /// <exception cref="ArgumentException">Options or numbers of rows do not fit, or the rows of a fit all have weight 0, or the learner refuses them.</exception>
+    /// <exception cref="InvalidOperationException">The learner said wrongly that its experts answer out of sample.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static CrossFit Run(
         IExpertLearner learner, FitData data, Folds folds, CrossFitOptions? options = null, FitContext? context = null, IReadOnlyList<IExpert>? previous = null)
@@ -48,26 +49,18 @@ public sealed class CrossFit : IDisposable
         context.CancellationToken.ThrowIfCancellationRequested();
 
         using var scope = NewDisposeScope();
-        var given = learner is GivenLearner;
-        IExpert? full = null;
-
-        // Whether an expert can answer out of sample is known only when there is one: the first fold's tells.
-        var experts = new IExpert?[folds.Count];
-        var predictions = zeros(data.Rows, data.Response.Width, dtype: ScalarType.Float64, device: CPU);
-        var first = Fold(0);
-        if (options.AllowOutOfSample && !given && first is IOutOfSample && learner.Weights == WeightSupport.Native)
+        if (options.AllowOutOfSample && learner.AnswersOutOfSample && learner.Weights == WeightSupport.Native)
         {
-            full = ExpertAnswers.Checked(ResampledFit.Fit(learner, data, context), data, learner.Name);
-            if (full is IOutOfSample honest)
-            {
-                using var answers = honest.OutOfSample();
-                return new CrossFit(answers.to(ScalarType.Float64, CPU).contiguous().clone().DetachFromDisposeScope(), [], full);
-            }
+            var full = ExpertAnswers.Checked(ResampledFit.Fit(learner, data, context), data, learner.Name);
+            using var answers = ExpertAnswers.OutOfSample(full, learner.Name);
+            return new CrossFit(answers.to(ScalarType.Float64, CPU).contiguous().clone().DetachFromDisposeScope(), [], full);
         }
-        ParallelRuns.Run(folds.Count - 1, options.FitsAtOnce, fold => Fold(fold + 1), context.CancellationToken);
-        return new CrossFit(predictions.DetachFromDisposeScope(), options.KeepExperts ? [.. experts.Select(expert => expert!)] : [], null);
+        var experts = new IExpert[options.KeepExperts ? folds.Count : 0];
+        var predictions = zeros(data.Rows, data.Response.Width, dtype: ScalarType.Float64, device: CPU);
+        ParallelRuns.Run(folds.Count, options.FitsAtOnce, Fold, context.CancellationToken);
+        return new CrossFit(predictions.DetachFromDisposeScope(), experts, null);
 
-        IExpert Fold(int fold)
+        void Fold(int fold)
         {
             using var inner = NewDisposeScope();
             var train = data.Select(folds.TrainRows(fold));
@@ -84,7 +77,6 @@ public sealed class CrossFit : IDisposable
             var width = data.Response.Width;
             for (var place = 0; place < numbers.Length; place++)
                 answers.Slice(place * width, width).CopyTo(target.Slice((int)numbers[place] * width, width));
-            return expert;
         }
     }
 

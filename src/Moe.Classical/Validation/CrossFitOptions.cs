@@ -13,7 +13,7 @@ public sealed record CrossFitOptions
     /// <value>The default is false.</value>
     public bool KeepExperts { get; init; }
 
-    /// <summary>Whether one fit to all rows is enough where its expert is an <see cref="IOutOfSample"/>: cheaper, as only the first fold is fitted besides, to see what the experts can do.</summary>
+    /// <summary>Whether one fit to all rows is enough of a learner that takes weights and whose experts know their honest answers (<see cref="IExpertLearner.AnswersOutOfSample"/>).</summary>
     /// <value>The default is true.</value>
     public bool AllowOutOfSample { get; init; } = true;
 

@@ -62,6 +62,15 @@ public sealed class FitLawTests
     }
 
     [Theory]
+    [MemberData(nameof(Cases))]
+    public void A_learner_says_whether_its_experts_know_their_honest_answers(string name)
+    {
+        using var scope = NewDisposeScope();
+        var (learner, kind) = Lawful.Case(name);
+        learner.AnswersOutOfSample.Should().Be(learner.Fit(Lawful.Data(kind), FitContext.Default) is IOutOfSample);
+    }
+
+    [Theory]
     [MemberData(nameof(LongFits))]
     public void A_long_fit_ends_soon_when_it_is_cancelled(string name)
     {

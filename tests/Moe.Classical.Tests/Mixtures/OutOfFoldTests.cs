@@ -54,6 +54,20 @@ public sealed class OutOfFoldTests
         error.mul(error).mean().item<double>().Should().BeLessThan(line.mul(line).mean().item<double>());
     }
 
+    [Theory]
+    [InlineData(true, 3, 3)]
+    [InlineData(false, 3, 13)]
+    public void Each_iteration_fits_once_or_once_a_fold_and_nothing_in_vain(bool says, int iterations, int fits)
+    {
+        using var scope = NewDisposeScope();
+        var learner = new CountingLearner(new LinearLearner()) { AnswersOutOfSample = says };
+        MixtureMember[] members = [new("rule", new DelegateExpert(2, 1, input => input.narrow(1, 0, 1))), new("line", learner)];
+        new MixtureLearner(members, new EmOptions { Judge = Judge.OutOfFold, Folds = 4, Restarts = 1, MaxIterations = iterations, Patience = 100, OnSmall = OnSmall.Keep }).Fit(Regimes(150, 8));
+
+        // Where folds were fitted, the expert that is kept is fitted to all rows at the end.
+        learner.Fits.Should().Be(fits);
+    }
+
     [Fact]
     public void A_fixed_expert_stays_and_the_gate_finds_where_it_is_right()
     {

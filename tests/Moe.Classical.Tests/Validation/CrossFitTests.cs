@@ -45,6 +45,28 @@ public sealed class CrossFitTests
         result.Predictions.sub(each.Predictions).abs().max().item<double>().Should().BeLessThan(1e-10, "leaving one out in closed form is leaving one out");
     }
 
+    [Theory]
+    [InlineData(true, true, 1)]
+    [InlineData(true, false, 4)]
+    [InlineData(false, true, 4)]
+    public void Nothing_is_fitted_in_vain(bool says, bool allowed, int fits)
+    {
+        using var scope = NewDisposeScope();
+        var learner = new CountingLearner(new LinearLearner()) { AnswersOutOfSample = says };
+        using var result = CrossFit.Run(learner, Rows.Linear(20, 1), Folds.Random(20, 4), new() { AllowOutOfSample = allowed });
+
+        learner.Fits.Should().Be(fits);
+        (result.FullFit is not null).Should().Be(fits == 1);
+    }
+
+    [Fact]
+    public void A_learner_that_promises_what_its_experts_cannot_do_is_named()
+    {
+        using var scope = NewDisposeScope();
+        var learner = new CountingLearner(new Memoriser()) { AnswersOutOfSample = true };
+        FluentActions.Invoking(() => CrossFit.Run(learner, Rows.Linear(20, 1), Folds.Random(20, 4))).Should().Throw<InvalidOperationException>().WithMessage("*\"memoriser\"*Memory is no IOutOfSample*");
+    }
+
     [Fact]
     public void It_can_be_cancelled_and_says_what_does_not_fit()
     {

@@ -32,6 +32,9 @@ public sealed class GaussianProcessLearner : IExpertLearner
     public bool OverfitsOwnRows => true;
 
     /// <inheritdoc/>
+    public bool AnswersOutOfSample => true;
+
+    /// <inheritdoc/>
     public bool Takes(ResponseKind kind) => kind == ResponseKind.Real;
 
     /// <inheritdoc/>

@@ -34,6 +34,9 @@ public sealed class KernelRidgeLearner : IExpertLearner
     public bool OverfitsOwnRows => true;
 
     /// <inheritdoc/>
+    public bool AnswersOutOfSample => true;
+
+    /// <inheritdoc/>
     public bool Takes(ResponseKind kind) => kind == ResponseKind.Real;
 
     /// <inheritdoc/>

@@ -31,6 +31,9 @@ public sealed class LinearLearner : IExpertLearner
     public bool OverfitsOwnRows => false;
 
     /// <inheritdoc/>
+    public bool AnswersOutOfSample => true;
+
+    /// <inheritdoc/>
     public bool Takes(ResponseKind kind) => kind == ResponseKind.Real;
 
     /// <inheritdoc/>

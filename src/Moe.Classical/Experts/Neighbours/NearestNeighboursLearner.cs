@@ -31,6 +31,9 @@ public sealed class NearestNeighboursLearner : IExpertLearner
     public bool OverfitsOwnRows => true;
 
     /// <inheritdoc/>
+    public bool AnswersOutOfSample => true;
+
+    /// <inheritdoc/>
     public bool Takes(ResponseKind kind) => kind is ResponseKind.Real or ResponseKind.Class;
 
     /// <inheritdoc/>

@@ -33,6 +33,9 @@ public sealed class RandomForestLearner : IExpertLearner
     public bool OverfitsOwnRows => true;
 
     /// <inheritdoc/>
+    public bool AnswersOutOfSample => true;
+
+    /// <inheritdoc/>
     public bool Takes(ResponseKind kind) => kind is ResponseKind.Real or ResponseKind.Class;
 
     /// <inheritdoc cref="IExpertLearner.Fit"/>

@@ -46,6 +46,9 @@ public sealed class VectorMachineLearner : IExpertLearner
     public bool OverfitsOwnRows => true;
 
     /// <inheritdoc/>
+    public bool AnswersOutOfSample => true;
+
+    /// <inheritdoc/>
     public bool Takes(ResponseKind kind) => kind == ResponseKind.Class;
 
     /// <summary>Fits a <see cref="VectorMachine"/>.</summary>

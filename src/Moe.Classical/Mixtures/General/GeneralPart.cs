@@ -11,8 +11,8 @@ internal sealed class GeneralPart
     private readonly NoiseFamily? _family;
     private readonly long _seed;
     private readonly IExpert?[] _inFold;
+    private readonly bool _inFolds;
     private double[] _predictions = [];
-    private bool _inFolds;
     private bool _fitted;
 
     public GeneralPart(MixtureMember member, int place, MixtureRows rows, EmOptions options, int start)
@@ -21,6 +21,7 @@ internal sealed class GeneralPart
         _family = member.OwnDensity ? null : member.Noise ?? NoiseFamilies.DefaultFor(rows.Data.Response.Kind);
         _seed = MixtureRows.SeedOf(options.Seed, start, place, 3);
         IsHonest = JudgesHonestly(member, options);
+        _inFolds = IsHonest && (_family is null || member.Learner is not { AnswersOutOfSample: true, Weights: WeightSupport.Native });
         _inFold = new IExpert?[options.Folds];
         Now = new PartState(member.Expert, null);
     }
@@ -137,23 +138,13 @@ internal sealed class GeneralPart
                 own = ((IDensityExpert)Member.Expert!).LogDensity(View.All.Inputs, _rows.Data.Response);
             return _rows.Fixed[Place];
         }
-        if (!_inFolds)
-        {
-            var fitted = FitTo(View.All, weights, isOwn, Context(Now.Expert, 0, cancellation));
-            Now = Now with { Expert = fitted };
-            if (IsHonest && _family is not null && Member.Learner.Weights == WeightSupport.Native && fitted is IOutOfSample honest)
-                return honest.OutOfSample();
-            _inFolds = IsHonest;
-        }
         if (_inFolds)
-        {
-            Now = Now with { Expert = null };
             return InFolds(weights, isOwn, cancellation, out own);
-        }
-        if (_family is not null)
-            return ExpertAnswers.Of(Now.Expert!, View.All.Inputs);
-        own = Density(Now.Expert!, View.All);
-        return null;
+        var fitted = FitTo(View.All, weights, isOwn, Context(Now.Expert, 0, cancellation));
+        Now = Now with { Expert = fitted };
+        if (_family is null)
+            own = Density(fitted, View.All);
+        return _family is null ? null : IsHonest ? ExpertAnswers.OutOfSample(fitted, Member.Learner.Name) : ExpertAnswers.Of(fitted, View.All.Inputs);
     }
 
     private Tensor? InFolds(double[] weights, bool[]? isOwn, CancellationToken cancellation, out Tensor? own)
