@@ -68,6 +68,27 @@ public sealed class OutOfFoldTests
         learner.Fits.Should().Be(fits);
     }
 
+    [Theory]
+    [InlineData(WeightSupport.Native)]
+    [InlineData(WeightSupport.Resample)]
+    public void Folds_of_a_single_start_run_at_a_time_and_change_nothing(WeightSupport weights)
+    {
+        using var scope = NewDisposeScope();
+        var data = Regimes(150, 9);
+        var (one, two) = (new MeetingLearner(new MemoryLearner(weights), 1), new MeetingLearner(new MemoryLearner(weights), 2));
+        var (alone, together) = (Fit(one, 1), Fit(two, 2));
+        one.Met.Should().BeTrue();
+        two.Met.Should().BeTrue("two folds are fitted at a time");
+        together.Report!.LogLikelihood.Should().Be(alone.Report!.LogLikelihood);
+        together.forward(data.Inputs).sub(alone.forward(data.Inputs)).abs().max().item<double>().Should().Be(0);
+
+        FittedMixture Fit(IExpertLearner learner, int parallel)
+        {
+            MixtureMember[] members = [new("line", new LinearLearner()), new("memory", learner)];
+            return new MixtureLearner(members, new EmOptions { Folds = 4, Restarts = 1, MaxIterations = 6, MaxParallel = parallel, Seed = 3 }).Fit(data);
+        }
+    }
+
     [Fact]
     public void A_fixed_expert_stays_and_the_gate_finds_where_it_is_right()
     {

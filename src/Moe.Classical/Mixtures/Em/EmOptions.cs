@@ -39,7 +39,7 @@ public sealed record EmOptions
     /// <value>The default is 0.</value>
     public long Seed { get; init; }
 
-    /// <summary>How many starts run at a time, each on a thread of its own.</summary>
+    /// <summary>How many fits run at a time, each on a thread of its own: starts, and where there are fewer of them, the folds of each.</summary>
     /// <value>The default is null: as many as the machine has processors. Range: at least 1.</value>
     public int? MaxParallel { get; init; }
 

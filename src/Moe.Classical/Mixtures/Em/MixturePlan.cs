@@ -29,6 +29,9 @@ internal abstract class MixturePlan(MixtureLearner learner, EmOptions options, F
     public static MixturePlan For(MixtureLearner learner, EmOptions options, FitData data) =>
         ExactPlan.Of(learner, options, data) ?? (MixturePlan)new GeneralPlan(learner, options, data);
 
+    /// <summary>How many fits of one start may run at a time, so that all starts together keep to the options.</summary>
+    public int FitsAtOnce { get; set; } = 1;
+
     /// <summary>A model before its first M-step.</summary>
     public abstract EmModel NewModel(int start);
 

@@ -26,7 +26,9 @@ internal sealed class StartSearch(MixturePlan plan, EmOptions options, double[]?
         var (points, width, responseWidth) = ((double[])[], 0, 0);
         if (needsPoints)
             points = plan.Points(out width, out responseWidth);
-        ParallelRuns.Run(_reports.Length, options.MaxParallel ?? Environment.ProcessorCount, start => One(start, points, width, responseWidth, cancellation), cancellation);
+        var atOnce = options.MaxParallel ?? Environment.ProcessorCount;
+        plan.FitsAtOnce = Math.Max(1, atOnce / _reports.Length);
+        ParallelRuns.Run(_reports.Length, atOnce, start => One(start, points, width, responseWidth, cancellation), cancellation);
         return _best ?? throw new ArgumentException($"None of {_reports.Length} starts came to anything: {Reasons()}.");
     }
 

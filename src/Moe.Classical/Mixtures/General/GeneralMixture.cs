@@ -24,10 +24,11 @@ internal sealed class GeneralMixture : EmModel
     /// <param name="gateLearner">The gate's learner; null for a softmax gate with a ridge of the options.</param>
     /// <param name="gateTerms">z of the softmax gate; null for another.</param>
     /// <param name="start">Which start, for its seeds.</param>
-    public GeneralMixture(MixtureRows rows, IReadOnlyList<MixtureMember> members, EmOptions options, IGateLearner? gateLearner, StandardTerms? gateTerms, int start)
+    /// <param name="fitsAtOnce">How many folds are fitted at a time. The result does not depend on it.</param>
+    public GeneralMixture(MixtureRows rows, IReadOnlyList<MixtureMember> members, EmOptions options, IGateLearner? gateLearner, TermMatrix? gateTerms, int start, int fitsAtOnce)
     {
         (_rows, _options, _start, _gateTerms) = (rows, options, start, gateTerms);
-        _parts = [.. members.Select((member, place) => new GeneralPart(member, place, rows, options, start))];
+        _parts = [.. members.Select((member, place) => new GeneralPart(member, place, rows, options, start, fitsAtOnce))];
         _gateLearner = gateLearner;
         _fixedRidge = options.GateRidge ?? 0;
         IsHonest = _parts.Any(part => part.IsHonest);

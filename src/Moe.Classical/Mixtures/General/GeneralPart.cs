@@ -12,12 +12,13 @@ internal sealed class GeneralPart
     private readonly long _seed;
     private readonly IExpert?[] _inFold;
     private readonly bool _inFolds;
+    private readonly int _fitsAtOnce;
     private double[] _predictions = [];
     private bool _fitted;
 
-    public GeneralPart(MixtureMember member, int place, MixtureRows rows, EmOptions options, int start)
+    public GeneralPart(MixtureMember member, int place, MixtureRows rows, EmOptions options, int start, int fitsAtOnce)
     {
-        (Member, Place, _rows, _options) = (member, place, rows, options);
+        (Member, Place, _rows, _options, _fitsAtOnce) = (member, place, rows, options, fitsAtOnce);
         _family = member.OwnDensity ? null : member.Noise ?? NoiseFamilies.DefaultFor(rows.Data.Response.Kind);
         _seed = MixtureRows.SeedOf(options.Seed, start, place, 3);
         IsHonest = JudgesHonestly(member, options);
@@ -151,9 +152,14 @@ internal sealed class GeneralPart
     {
         var width = _family is null ? 1 : _rows.Data.Response.Width;
         var all = empty(_rows.Count, width, dtype: ScalarType.Float64, device: CPU);
-        for (var fold = 0; fold < View.Splits.Length; fold++)
+        ParallelRuns.Run(View.Splits.Length, _fitsAtOnce, Fold, cancellation);
+        own = _family is null ? all : null;
+        return _family is null ? null : all;
+
+        void Fold(int fold)
         {
             using var scope = NewDisposeScope();
+            using var constant = no_grad();
             var split = View.Splits[fold];
             var expert = FitTo(split.Train, Picked(weights, split.TrainRows), isOwn is null ? null : Picked(isOwn, split.TrainRows), Context(_inFold[fold], fold + 1, cancellation));
             _inFold[fold] = expert;
@@ -162,8 +168,6 @@ internal sealed class GeneralPart
             for (var place = 0; place < split.TestRows.Length; place++)
                 answer.Slice(place * width, width).CopyTo(target[((int)split.TestRows[place] * width)..]);
         }
-        own = _family is null ? all : null;
-        return _family is null ? null : all;
     }
 
     /// <summary>Fits to weights; a learner that takes rows or leaves them gets those that are its own.</summary>

@@ -32,7 +32,7 @@ internal sealed class GeneralPlan : MixturePlan
     public override IReadOnlyList<StartKind> Turns { get; } = [StartKind.Regions, StartKind.KMeans, StartKind.RandomLabels, StartKind.Dirichlet];
 
     /// <inheritdoc/>
-    public override EmModel NewModel(int start) => new GeneralMixture(_rows, Learner.Members, Options, _gate, _gateTerms, start);
+    public override EmModel NewModel(int start) => new GeneralMixture(_rows, Learner.Members, Options, _gate, _gateTerms, start, FitsAtOnce);
 
     /// <inheritdoc/>
     public override FittedMixture Finish(EmRun run, StartSearch search, Stopwatch clock, CancellationToken cancellation)
