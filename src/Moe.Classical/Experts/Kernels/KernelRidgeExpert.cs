@@ -38,6 +38,9 @@ public sealed class KernelRidgeExpert : ClassicalExpert, IOutOfSample, IParametr
     /// <summary>The trace of the matrix from responses to fitted values, the intercept included.</summary>
     public double DegreesOfFreedom { get; }
 
+    /// <summary>What a refit may know of the length scales; null if none was chosen, or the expert was read from a file.</summary>
+    internal ScaleMemory? Scales { get; private init; }
+
     /// <inheritdoc/>
     /// <remarks>
     /// Exact for the penalty λ Σw of the whole fit, the intercept solved again (Cawley 2006: α_i over the diagonal of the inverse of the bordered matrix), with scaling, ridge
@@ -59,8 +62,9 @@ public sealed class KernelRidgeExpert : ClassicalExpert, IOutOfSample, IParametr
     }
 
     /// <summary>Solves the bordered system for rows that are chosen and scaled; weights of mean 1. All rows of the fit are given to answer those left out.</summary>
-    internal static KernelRidgeExpert Solve(Kernel kernel, double ridge, WeightedScaling scaling, WeightedScaling level, Tensor inputs, Tensor response, Tensor weights, Tensor all, int[] places)
+    internal static KernelRidgeExpert Solve(KernelRidgeChoice choice, WeightedScaling scaling, WeightedScaling level, Tensor inputs, Tensor response, Tensor weights, Tensor all, int[] places)
     {
+        var (kernel, ridge) = (choice.Kernel, choice.Ridge);
         var rows = places.Length;
         var matrix = kernel.Compute(inputs, inputs);
         var entries = HostMemory.Of<double>(matrix);
@@ -95,7 +99,7 @@ public sealed class KernelRidgeExpert : ClassicalExpert, IOutOfSample, IParametr
         draft._inputs.Dispose();
         draft._alpha.Dispose();
         draft._leftOut.Dispose();
-        return new KernelRidgeExpert(kernel, ridge, intercept, freedom, scaling, inputs.clone(), alpha, leftOut);
+        return new KernelRidgeExpert(kernel, ridge, intercept, freedom, scaling, inputs.clone(), alpha, leftOut) { Scales = choice.Scales };
     }
 
     /// <inheritdoc/>

@@ -46,6 +46,31 @@ public sealed class KernelRidgeLearnerTests
     }
 
     [Fact]
+    public void A_refit_that_leaves_length_scales_out_chooses_as_one_that_tries_all_neighbours()
+    {
+        using var scope = NewDisposeScope();
+        var learner = new KernelRidgeLearner();
+        var data = Waves.Make(60, 2, 4);
+        var random = new Random(5);
+        double[] weights = [.. Enumerable.Repeat(1.0, 60)];
+        var (known, plain) = (learner.Fit(data, FitContext.Default), learner.Fit(data, FitContext.Default));
+        var leftOut = 0;
+        for (var (refit, pace) = (0, 0.5); refit < 12; refit++, pace *= 0.7)
+        {
+            weights = [.. weights.Select(weight => Math.Clamp(weight + (pace * (random.NextDouble() - 0.5)), 0.05, 2))];
+            var moved = data.WithWeights(tensor(weights));
+            double[] shares = [.. weights.Select(weight => weight / weights.Sum())];
+            leftOut += Enumerable.Range(0, 8).Count(scale => !((KernelRidgeExpert)known).Scales!.MayLead(scale, shares));
+            known = learner.Fit(moved, new FitContext { Previous = known });
+
+            // What comes from a file remembers no errors.
+            plain = learner.Fit(moved, new FitContext { Previous = KernelRidgeExpert.FromState(((IStoredExpert)plain).ToState()) });
+            Waves.Doubles(known.forward(data.Inputs)).Should().Equal(Waves.Doubles(plain.forward(data.Inputs)));
+        }
+        leftOut.Should().BeGreaterThan(12);
+    }
+
+    [Fact]
     public void The_chosen_ridge_and_length_follow_the_wave()
     {
         var expert = new KernelRidgeLearner().Fit(Waves.Make(80, 1, 8), FitContext.Default);
