@@ -49,33 +49,8 @@ public sealed partial class MLNetLearner
     {
         var trees = Checked(options);
         return new MLNetLearner("light-gbm", (context, columns) => columns.Classes == 0
-            ? context.Regression.Trainers.LightGbm(new LightGbmRegressionTrainer.Options
-            {
-                NumberOfIterations = trees.Trees,
-                NumberOfLeaves = trees.Leaves,
-                MinimumExampleCountPerLeaf = trees.RowsPerLeaf,
-                LearningRate = trees.LearningRate,
-                NumberOfThreads = trees.Threads,
-                Seed = columns.Seed,
-                Deterministic = true,
-                FeatureColumnName = columns.Features,
-                LabelColumnName = columns.Label,
-                ExampleWeightColumnName = columns.Weight,
-            })
-            : context.MulticlassClassification.Trainers.LightGbm(new LightGbmMulticlassTrainer.Options
-            {
-                NumberOfIterations = trees.Trees,
-                NumberOfLeaves = trees.Leaves,
-                MinimumExampleCountPerLeaf = trees.RowsPerLeaf,
-                LearningRate = trees.LearningRate,
-                NumberOfThreads = trees.Threads,
-                Seed = columns.Seed,
-                Deterministic = true,
-                UseSoftmax = true,
-                FeatureColumnName = columns.Features,
-                LabelColumnName = columns.Label,
-                ExampleWeightColumnName = columns.Weight,
-            }),
+            ? Boosted(context.Regression.Trainers.LightGbm, new LightGbmRegressionTrainer.Options { Deterministic = true }, trees, columns)
+            : Boosted(context.MulticlassClassification.Trainers.LightGbm, new LightGbmMulticlassTrainer.Options { Deterministic = true, UseSoftmax = true }, trees, columns),
             new MLNetLearnerOptions { Responses = RealOrClass });
     }
 
@@ -90,26 +65,8 @@ public sealed partial class MLNetLearner
         var gam = options ?? new MLNetGam();
         gam.Validate(nameof(options));
         return new MLNetLearner("gam", (context, columns) => columns.Classes == 0
-            ? context.Regression.Trainers.Gam(new GamRegressionTrainer.Options
-            {
-                NumberOfIterations = gam.Iterations,
-                MaximumBinCountPerFeature = gam.Bins,
-                LearningRate = gam.LearningRate,
-                NumberOfThreads = gam.Threads,
-                Seed = columns.Seed,
-                FeatureColumnName = columns.Features,
-                LabelColumnName = columns.Label,
-            })
-            : OneAgainstRest(context, columns, context.BinaryClassification.Trainers.Gam(new GamBinaryTrainer.Options
-            {
-                NumberOfIterations = gam.Iterations,
-                MaximumBinCountPerFeature = gam.Bins,
-                LearningRate = gam.LearningRate,
-                NumberOfThreads = gam.Threads,
-                Seed = columns.Seed,
-                FeatureColumnName = columns.Features,
-                LabelColumnName = columns.Label,
-            })),
+            ? Additive(context.Regression.Trainers.Gam, new GamRegressionTrainer.Options(), gam, columns)
+            : OneAgainstRest(context, columns, Additive(context.BinaryClassification.Trainers.Gam, new GamBinaryTrainer.Options(), gam, columns)),
             new MLNetLearnerOptions { Responses = RealOrClass, Weights = WeightSupport.Resample, OverfitsOwnRows = false });
     }
 
@@ -169,6 +126,42 @@ public sealed partial class MLNetLearner
         options.LabelColumnName = label ?? columns.Label;
         options.ExampleWeightColumnName = columns.Weight;
         return options;
+    }
+
+    /// <summary>LightGBM with our settings. The options of its trainers share a class that is inside the trainers' own: the trainer says which.</summary>
+    private static LightGbmTrainerBase<TOptions, TOutput, TTransformer, TModel> Boosted<TOptions, TOutput, TTransformer, TModel>(
+        Func<TOptions, LightGbmTrainerBase<TOptions, TOutput, TTransformer, TModel>> trainer, TOptions options, MLNetTrees trees, MLNetFitColumns columns)
+        where TOptions : LightGbmTrainerBase<TOptions, TOutput, TTransformer, TModel>.OptionsBase, new()
+        where TTransformer : ISingleFeaturePredictionTransformer<TModel>
+        where TModel : class
+    {
+        options.NumberOfIterations = trees.Trees;
+        options.NumberOfLeaves = trees.Leaves;
+        options.MinimumExampleCountPerLeaf = trees.RowsPerLeaf;
+        options.LearningRate = trees.LearningRate;
+        options.NumberOfThreads = trees.Threads;
+        options.Seed = columns.Seed;
+        options.FeatureColumnName = columns.Features;
+        options.LabelColumnName = columns.Label;
+        options.ExampleWeightColumnName = columns.Weight;
+        return trainer(options);
+    }
+
+    /// <summary>A generalised additive model with our settings.</summary>
+    private static GamTrainerBase<TOptions, TTransformer, TModel> Additive<TOptions, TTransformer, TModel>(
+        Func<TOptions, GamTrainerBase<TOptions, TTransformer, TModel>> trainer, TOptions options, MLNetGam gam, MLNetFitColumns columns)
+        where TOptions : GamTrainerBase<TOptions, TTransformer, TModel>.OptionsBase, new()
+        where TTransformer : ISingleFeaturePredictionTransformer<TModel>
+        where TModel : class
+    {
+        options.NumberOfIterations = gam.Iterations;
+        options.MaximumBinCountPerFeature = gam.Bins;
+        options.LearningRate = gam.LearningRate;
+        options.NumberOfThreads = gam.Threads;
+        options.Seed = columns.Seed;
+        options.FeatureColumnName = columns.Features;
+        options.LabelColumnName = columns.Label;
+        return trainer(options);
     }
 
     /// <summary>A regression on each class's indicator, and their answers side by side.</summary>

@@ -32,23 +32,21 @@ public sealed class BernoulliNaiveBayes : IExpertLearner
     /// <inheritdoc/>
     public IExpert Fit(FitData data, FitContext context)
     {
-        ArgumentNullException.ThrowIfNull(data);
-        var (present, sums) = ClassScoreExpert.Count(data);
-        var width = (int)data.Width;
-        var total = sums.Sum();
+        var rows = new ClassRows(data);
+        var (present, width) = (rows.Present, rows.Width);
         var coefficients = new double[present.Length * (width + 1)];
         for (var k = 0; k < present.Length; k++)
         {
-            var on = ClassSums.Of(data, present[k], value => value > Options.Threshold ? 1 : 0);
+            var on = rows.Sums(present[k], value => value > Options.Threshold ? 1 : 0);
             var start = k * (width + 1);
-            coefficients[start] = Math.Log(sums[present[k]] / total);
+            coefficients[start] = rows.LogShare(present[k]);
             for (var column = 0; column < width; column++)
             {
-                var share = Math.Clamp((on[column] + Options.Smoothing) / (sums[present[k]] + (2 * Options.Smoothing)), 1e-15, 1 - 1e-15);
+                var share = Math.Clamp((on[column] + Options.Smoothing) / (rows.Sum(present[k]) + (2 * Options.Smoothing)), 1e-15, 1 - 1e-15);
                 coefficients[start] += Math.Log(1 - share);
                 coefficients[start + column + 1] = Math.Log(share) - Math.Log(1 - share);
             }
         }
-        return new BernoulliNaiveBayesModel(width, sums.Length, present, Options.Threshold, coefficients);
+        return new BernoulliNaiveBayesModel(width, rows.Classes, present, Options.Threshold, coefficients);
     }
 }

@@ -33,23 +33,21 @@ public sealed class GaussianNaiveBayes : IExpertLearner
     /// <inheritdoc/>
     public IExpert Fit(FitData data, FitContext context)
     {
-        ArgumentNullException.ThrowIfNull(data);
-        var (present, sums) = ClassScoreExpert.Count(data);
-        var width = (int)data.Width;
-        var total = sums.Sum();
+        var rows = new ClassRows(data);
+        var (present, width) = (rows.Present, rows.Width);
         var (means, variances, largest) = (new double[present.Length * width], new double[present.Length * width], 0.0);
         for (var k = 0; k < present.Length; k++)
         {
-            var moments = ClassSums.Moments(data, present[k], sums[present[k]]);
+            var moments = rows.Moments(present[k]);
             moments.Means.CopyTo(means, k * width);
             moments.Variances.CopyTo(variances, k * width);
         }
-        foreach (var variance in ClassSums.Moments(data, -1, total).Variances)
+        foreach (var variance in rows.Moments().Variances)
             largest = Math.Max(largest, variance);
         // Where nothing varies at all any width does, as long as it is the same for all classes.
         var least = largest > 0 ? Math.Max(Options.Smoothing * largest, 1e-300) : 1;
         for (var place = 0; place < variances.Length; place++)
             variances[place] = Math.Max(variances[place] + (Options.Smoothing * largest), least);
-        return new GaussianNaiveBayesModel(width, sums.Length, present, [.. present.Select(k => Math.Log(sums[k] / total))], means, variances);
+        return new GaussianNaiveBayesModel(width, rows.Classes, present, [.. present.Select(rows.LogShare)], means, variances);
     }
 }

@@ -32,20 +32,18 @@ public sealed class MultinomialNaiveBayes : IExpertLearner
     /// <inheritdoc/>
     public IExpert Fit(FitData data, FitContext context)
     {
-        ArgumentNullException.ThrowIfNull(data);
-        var (present, sums) = ClassScoreExpert.Count(data);
-        var width = (int)data.Width;
-        var total = sums.Sum();
+        var rows = new ClassRows(data);
+        var (present, width) = (rows.Present, rows.Width);
         DataGuard.Each(data.Inputs, value => value >= 0, value => $"Number {{0}} of the inputs is {value}; counts must be at least 0.", nameof(data));
         var coefficients = new double[present.Length * (width + 1)];
         for (var k = 0; k < present.Length; k++)
         {
-            var counts = ClassSums.Of(data, present[k], value => value);
+            var counts = rows.Sums(present[k], value => value);
             var all = counts.Sum() + (Options.Smoothing * width);
-            coefficients[k * (width + 1)] = Math.Log(sums[present[k]] / total);
+            coefficients[k * (width + 1)] = rows.LogShare(present[k]);
             for (var column = 0; column < width; column++)
                 coefficients[(k * (width + 1)) + column + 1] = all > 0 ? Math.Log(Math.Max((counts[column] + Options.Smoothing) / all, 1e-300)) : -Math.Log(width);
         }
-        return new MultinomialNaiveBayesModel(width, sums.Length, present, coefficients);
+        return new MultinomialNaiveBayesModel(width, rows.Classes, present, coefficients);
     }
 }
