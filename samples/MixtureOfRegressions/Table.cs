@@ -1,9 +1,10 @@
 using System.Globalization;
+using System.Text;
 using static TorchSharp.torch;
 
 namespace MixtureOfRegressions;
 
-/// <summary>A CSV file with a header, names in quotes or not. Cells are read as numbers when a column is asked for.</summary>
+/// <summary>A CSV file with a header, cells in quotes or not. They are read as numbers when a column is asked for.</summary>
 internal sealed class Table
 {
     private readonly Dictionary<string, string[]> _columns;
@@ -21,10 +22,10 @@ internal sealed class Table
     public int Rows => _lines.Length;
 
     /// <summary>A column of numbers.</summary>
-    /// <exception cref="InvalidDataException">There is no such column, or a cell is not a number.</exception>
-    public double[] this[string name] => [.. Text(name).Select((cell, row) => double.TryParse(cell, NumberStyles.Float, CultureInfo.InvariantCulture, out var number)
+    /// <exception cref="InvalidDataException">There is no such column, or a cell is not a finite number.</exception>
+    public double[] this[string name] => [.. Text(name).Select((cell, row) => double.TryParse(cell, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number)
         ? number
-        : throw new InvalidDataException($"Line {_lines[row]} of {File} has \"{cell}\" as {name}, which is not a number."))];
+        : throw new InvalidDataException($"Line {_lines[row]} of {File} has \"{cell}\" as {name}, which is not a finite number."))];
 
     /// <exception cref="InvalidDataException">A row has too few or too many cells, or a name is there twice.</exception>
     public static Table Load(string path)
@@ -60,5 +61,33 @@ internal sealed class Table
     /// <summary>[n, names.Count].</summary>
     public Tensor Matrix(IReadOnlyList<string> names) => stack(names.Select(Column), 1);
 
-    private static string[] Cells(string line) => [.. line.Split(',').Select(cell => cell.Trim().Trim('"'))];
+    /// <summary>Commas in quotes do not separate; two quotes in quotes are one.</summary>
+    private static string[] Cells(string line)
+    {
+        var cells = new List<string>();
+        var cell = new StringBuilder();
+        var isQuoted = false;
+        for (var place = 0; place < line.Length; place++)
+        {
+            var sign = line[place];
+            if (sign == ',' && !isQuoted)
+            {
+                cells.Add(cell.ToString().Trim());
+                cell.Clear();
+            }
+            else if (sign != '"')
+            {
+                cell.Append(sign);
+            }
+            else if (isQuoted && place + 1 < line.Length && line[place + 1] == '"')
+            {
+                cell.Append(line[++place]);
+            }
+            else
+            {
+                isQuoted = !isQuoted;
+            }
+        }
+        return [.. cells, cell.ToString().Trim()];
+    }
 }
