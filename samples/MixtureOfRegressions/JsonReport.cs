@@ -22,9 +22,7 @@ internal static class JsonReport
                 ExpertCoef = fit.ExpertCoefficients(),
                 Sigma = fit.Mixture.Components.Select(component => component.Noise).OfType<GaussianNoise>().Select(noise => noise.Sigma),
                 GateCoef = fit.GateCoefficients(),
-
-                // The gate's of experts 2 to K, the experts' coefficients, then log sigma.
-                StandardErrors = report.Coefficients().Select(coefficient => coefficient.StandardError),
+                StandardErrors = fit.StandardErrors(),
                 report.Iterations,
                 report.Converged,
                 Restarts = report.Starts.Count,

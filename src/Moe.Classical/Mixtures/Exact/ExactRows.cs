@@ -5,6 +5,9 @@ namespace Moe.Classical;
 /// <summary>Responses and weights in arrays, with each row's constant of the log-density. Shared by all starts, which only read.</summary>
 internal sealed class ExactRows
 {
+    /// <summary>What rounding leaves over of a number, relative to its size.</summary>
+    private const double Rounding = 1e-14;
+
     public ExactRows(FitData data)
     {
         Values = HostMemory.Of<double>(data.Response.Values).ToArray();
@@ -50,4 +53,7 @@ internal sealed class ExactRows
 
     /// <summary>The standard deviation of the responses.</summary>
     public double Deviation { get; }
+
+    /// <summary>The least σ that is a share of the responses' own. Where they are all alike, what is left over is rounding, and no σ is as small as that.</summary>
+    public double FloorOf(double share) => Math.Max(share * Deviation, Math.Max(Rounding * Values.Max(Math.Abs), 1e-100));
 }

@@ -32,7 +32,7 @@ internal sealed class GatedRun
     public GatedExpertsFit Fit(IReadOnlyDictionary<string, Tensor>? outOfFold, Tensor? costs)
     {
         var folds = FoldsOf();
-        var floor = Math.Max(Options.NoiseFloor * new ExactRows(_data).Deviation, 1e-100);
+        var floor = new ExactRows(_data).FloorOf(Options.NoiseFloor);
         var answers = _learner.Members.Select((member, place) => MemberAnswers.Of(
             member, _data, folds, outOfFold is not null && outOfFold.TryGetValue(member.Name, out var known) ? Kept(known, _data.Response.Width) : null, Options, floor,
             _context with { Seed = unchecked((_context.Seed * 31) + place) })).ToArray();

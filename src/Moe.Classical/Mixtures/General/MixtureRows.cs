@@ -23,7 +23,7 @@ internal sealed class MixtureRows
         Gate = gateColumns is null ? data.Inputs : Columns.Of(data.Inputs, gateColumns);
         Fold = folds ? [.. Folds.Stratified(data.Response, options.Folds, options.Seed).FoldOfRow] : [];
         Views = [.. members.Select(member => ViewOf(member.Columns, options))];
-        Floor = Math.Max(options.SigmaFloor * new ExactRows(data).Deviation, 1e-100);
+        Floor = new ExactRows(data).FloorOf(options.SigmaFloor);
         Fixed = [.. members.Select((member, place) => member.Expert is { } expert && !member.OwnDensity ? ExpertAnswers.Of(expert, Views[place].All.Inputs) : null)];
     }
 
