@@ -18,6 +18,7 @@ internal sealed class Reference
     public static TheoryData<string> Names =>
     [
         "golden-em/faithful_gauss2", "golden-em/mcycle_gauss2", "golden-em/npreg_gauss2", "golden-em/patent_pois3",
+        "exact-em/binomial2", "exact-em/gauss3", "exact-em/degenerate3",
     ];
 
     public int Experts => _case.GetProperty("K").GetInt32();

@@ -6,7 +6,7 @@ namespace Moe.Classical;
 internal sealed class ExactRows
 {
     /// <summary>What rounding leaves over of a number, relative to its size.</summary>
-    private const double Rounding = 1e-14;
+    private const double Rounding = 1e-12;
 
     public ExactRows(FitData data)
     {
