@@ -17,9 +17,11 @@ internal static class Report
 
     public static void Print(Problem problem, IReadOnlyList<Outcome> outcomes)
     {
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
+
         // A file has no width, and a table that wraps cannot be read.
         if (Console.IsOutputRedirected)
-            AnsiConsole.Profile.Width = 120;
+            console.Profile.Width = 120;
         var judged = problem.Splits.Sum(split => split.Test.Length);
         var title = string.Create(CultureInfo.InvariantCulture, $"{judged:N0} rows, each judged by models that never saw it");
         var table = new Table { Border = TableBorder.Rounded, Title = new TableTitle(title) };
@@ -34,7 +36,7 @@ internal static class Report
             table.AddRow([outcome.Name, outcome.Kind, .. results, Text(outcome.Seconds, "0.0"), Text(outcome.EvaluationsPerPrediction, "0.##")]);
         }
         table.Caption = new TableTitle("Seconds: all fits that the model needs, and its answers. Evaluations: models asked for one answer.");
-        AnsiConsole.Write(table);
+        console.Write(table);
     }
 
     public static void Save(string path, IReadOnlyList<Outcome> outcomes) => File.WriteAllText(path, JsonSerializer.Serialize(new { Results = outcomes }, Layout));

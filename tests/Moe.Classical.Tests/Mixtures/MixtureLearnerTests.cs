@@ -186,6 +186,21 @@ public sealed class MixtureLearnerTests
         mixture.Report.Coefficients().Select(row => row.Term).Distinct().Should().Equal("(intercept)", "x1", "log(sigma)");
     }
 
+    [Theory]
+    [InlineData(3.0)]
+    [InlineData(-1e9)]
+    [InlineData(0.0)]
+    public void Responses_that_are_all_alike_end_at_a_noise_above_rounding(double value)
+    {
+        using var scope = NewDisposeScope();
+        var data = new FitData(Draws.TwoLines(60, 11).Inputs, Response.Real(full([60], value, ScalarType.Float64)));
+        var mixture = MixtureLearner.Alike(2, new LinearLearner()).Fit(data);
+        mixture.Report!.Status.Should().Be(EmStatus.Degenerate);
+        mixture.Report.FloorHits.Should().Be(2);
+        mixture.Report.LargestDecrease.Should().Be(0);
+        mixture.Components.Should().OnlyContain(component => ((GaussianNoise)component.Noise!).Sigma == Math.Max(1e-12 * Math.Abs(value), 1e-100));
+    }
+
     [Fact]
     public void A_gate_that_separates_is_reported_and_a_ridge_bounds_it()
     {

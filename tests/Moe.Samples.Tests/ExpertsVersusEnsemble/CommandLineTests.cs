@@ -49,6 +49,11 @@ public sealed class CommandLineTests : IDisposable
             .Should().Contain("both train and test need some");
 
     [Fact]
+    public void A_train_side_of_one_class_is_refused() =>
+        Refused([.. ContestTests.Clouds().Where(line => !line.EndsWith(",train", StringComparison.Ordinal) || line.Contains(",yes,", StringComparison.Ordinal))], "--task classification --experts logistic,svm --split-column split --ignore id,note", code: 1)
+            .Should().Contain("rows of at least 2 classes");
+
+    [Fact]
     public void A_response_that_is_no_number_is_no_regression() =>
         Refused(ContestTests.Clouds(), "--task regression --experts linear,tree --split-column split --ignore id,note", code: 1).Should().Contain("Line 2 of data.csv has \"no\" as y, which is not a finite number.");
 
@@ -58,7 +63,8 @@ public sealed class CommandLineTests : IDisposable
     {
         var data = _folder.Write("data.csv", lines);
         var error = Sample.ExpertsVersusEnsemble(["--data", data, "--json", _folder.File("contest.json"), "--out", _folder.File("out"), .. options.Split(' ')]).Failed(code);
-        error.Should().StartWith("Error: ").And.NotContain("   at ");
+        // Steps that were begun stand before it.
+        error.Should().Contain("Error: ").And.NotContain("   at ");
         _folder.Has("contest.json").Should().BeFalse();
         Directory.Exists(_folder.File("out")).Should().BeFalse();
         return error;

@@ -12,7 +12,8 @@ public sealed class ContestTests : IDisposable
     public void Regressions_compete_by_error_over_the_given_folds()
     {
         var output = Run("--data", Motorcycle, "--response", "y", "--task", "regression", "--fold-column", "fold", "--experts", "linear,tree,knn");
-        output.Should().Contain("mcycle.csv: 133 rows, 1 inputs, regression, experts linear, tree, knn").And.Contain("Who answers").And.Contain("who-answers.png");
+        output.Should().Contain("mcycle.csv: 133 rows, 1 inputs, regression, experts linear, tree, knn").And.Contain("133 rows, each judged by models that never saw it").And.Contain("│ moe-frozen │")
+            .And.Contain("Who answers").And.Contain("who-answers.png");
         var results = Results();
         results.Select(result => (result.GetProperty("name").GetString(), result.GetProperty("kind").GetString())).Should().Equal(
             ("linear", "single"), ("tree", "single"), ("knn", "single"), ("averaging", "average"), ("bagging of trees", "bagging"), ("forest", "forest"), ("boosting", "boosting"),
@@ -55,6 +56,17 @@ public sealed class ContestTests : IDisposable
         Of(results, "average").Number("log_loss").Should().BeLessThan(0.45);
         Of(results, "moe-frozen").Number("log_loss").Should().BeLessThan(0.45);
         _folder.Png(Path.Combine("out", "who-answers.png")).Should().Be((1100, 180 + (70 * 5)));
+    }
+
+    [Theory]
+    [InlineData("regression", "linear,tree,knn", 10)]
+    [InlineData("classification", "logistic,tree,knn", 10)]
+    [InlineData("regression", "linear,tree,knn", 40)]
+    public void Few_rows_and_columns_or_responses_that_are_all_alike_end_finite(string task, string experts, int rows)
+    {
+        string[] lines = ["a,b,y,split", .. Enumerable.Range(0, rows).Select(row => FormattableString.Invariant($"{Math.Sin(7.0 * row):F6},3,{(rows == 40 ? 5 : row % 2)},{(row % 4 == 0 ? "test" : "train")}"))];
+        Run("--data", _folder.Write("few.csv", lines), "--task", task, "--split-column", "split", "--experts", experts);
+        Results().Should().HaveCount(task == "regression" ? 10 : 11).And.OnlyContain(result => result.Number(task == "regression" ? "rmse" : "log_loss") >= 0);
     }
 
     public void Dispose() => _folder.Dispose();

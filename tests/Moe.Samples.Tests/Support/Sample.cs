@@ -17,8 +17,7 @@ internal static class Sample
     {
         var main = Assembly.Load(name).EntryPoint!;
         var (output, error) = (Console.Out, Console.Error);
-        using var newOutput = new StringWriter();
-        using var newError = new StringWriter();
+        var (newOutput, newError) = (new StringWriter(), new StringWriter());
         Console.SetOut(newOutput);
         Console.SetError(newError);
         try
