@@ -198,7 +198,7 @@ public sealed class MixtureLearnerTests
         mixture.Report!.Status.Should().Be(EmStatus.Degenerate);
         mixture.Report.FloorHits.Should().Be(2);
         mixture.Report.LargestDecrease.Should().Be(0);
-        mixture.Components.Should().OnlyContain(component => ((GaussianNoise)component.Noise!).Sigma == Math.Max(1e-12 * Math.Abs(value), 1e-100));
+        mixture.Components.Should().OnlyContain(component => ((GaussianNoise)component.Noise!).Sigma == Math.Max(1e-11 * Math.Abs(value), 1e-100));
     }
 
     [Fact]

@@ -5,8 +5,11 @@ namespace Moe.Classical;
 /// <summary>Responses and weights in arrays, with each row's constant of the log-density. Shared by all starts, which only read.</summary>
 internal sealed class ExactRows
 {
-    /// <summary>What rounding leaves over of a number, relative to its size.</summary>
-    private const double Rounding = 1e-12;
+    /// <summary>A deviation, relative to the responses' size, that is rounding alone.</summary>
+    private const double Rounding = 1e-13;
+
+    /// <summary>The least σ of responses that are all alike, relative to their size: residuals, which are rounding, are nothing beside it.</summary>
+    private const double FloorOfAlike = 1e-11;
 
     public ExactRows(FitData data)
     {
@@ -54,6 +57,10 @@ internal sealed class ExactRows
     /// <summary>The standard deviation of the responses.</summary>
     public double Deviation { get; }
 
-    /// <summary>The least σ that is a share of the responses' own. Where they are all alike, what is left over is rounding, and no σ is as small as that.</summary>
-    public double FloorOf(double share) => Math.Max(share * Deviation, Math.Max(Rounding * Values.Max(Math.Abs), 1e-100));
+    /// <summary>The least σ: a share of the responses' own.</summary>
+    public double FloorOf(double share)
+    {
+        var size = Values.Max(Math.Abs);
+        return Math.Max(Deviation > Rounding * size ? share * Deviation : FloorOfAlike * size, 1e-100);
+    }
 }
