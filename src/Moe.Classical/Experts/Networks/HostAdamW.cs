@@ -16,9 +16,11 @@ internal sealed class HostAdamW(IReadOnlyList<Tensor> parameters, double learnin
     private int _steps;
 
     /// <summary>One step along the gradients, which are zero afterwards.</summary>
-    public void Step()
+    /// <param name="share">Of the learning rate.</param>
+    public void Step(double share = 1)
     {
         _steps++;
+        var rate = share * learningRate;
         var (correction1, correction2) = (1 - Math.Pow(Beta1, _steps), 1 - Math.Pow(Beta2, _steps));
         for (var number = 0; number < parameters.Count; number++)
         {
@@ -34,7 +36,7 @@ internal sealed class HostAdamW(IReadOnlyList<Tensor> parameters, double learnin
                 var slope = slopes[place];
                 means[place] = (Beta1 * means[place]) + ((1 - Beta1) * slope);
                 squares[place] = (Beta2 * squares[place]) + ((1 - Beta2) * slope * slope);
-                values[place] -= learningRate * ((weightDecay * values[place]) + (means[place] / correction1 / (Math.Sqrt(squares[place] / correction2) + Epsilon)));
+                values[place] -= rate * ((weightDecay * values[place]) + (means[place] / correction1 / (Math.Sqrt(squares[place] / correction2) + Epsilon)));
             }
             gradient.zero_();
         }

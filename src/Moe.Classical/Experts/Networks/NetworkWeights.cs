@@ -58,6 +58,6 @@ internal static class NetworkWeights
     public static Dictionary<string, Tensor> Copy(nn.Module module)
     {
         using var constant = no_grad();
-        return All(module).ToDictionary(item => item.Name, item => item.Tensor.detach().clone());
+        return All(module).ToDictionary(item => item.Name, item => item.Tensor.clone());
     }
 }

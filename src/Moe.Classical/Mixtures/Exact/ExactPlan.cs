@@ -22,8 +22,8 @@ internal sealed class ExactPlan : MixturePlan
         _isConstant = learner.Gate is ConstantGateLearner;
         _ridge = learner.Gate is SoftmaxGateLearner softmax ? softmax.Options.Ridge : _isConstant ? 0 : options.GateRidge ?? 0;
         _floor = rows.FloorOf(options.SigmaFloor);
-        var views = new Dictionary<string, TermMatrix>();
-        TermMatrix View(IReadOnlyList<int>? columns)
+        var views = new Dictionary<string, StandardTerms>();
+        StandardTerms View(IReadOnlyList<int>? columns)
         {
             var key = columns is null ? "all" : string.Join(",", columns);
             return views.TryGetValue(key, out var terms) ? terms : views[key] = new StandardTerms(HostMemory.Of<double>(data.Inputs), (int)data.Width, columns, rows.Weights, combinations: false);

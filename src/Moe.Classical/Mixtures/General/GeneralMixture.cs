@@ -25,7 +25,7 @@ internal sealed class GeneralMixture : EmModel
     /// <param name="gateTerms">z of the softmax gate; null for another.</param>
     /// <param name="start">Which start, for its seeds.</param>
     /// <param name="fitsAtOnce">How many folds are fitted at a time. The result does not depend on it.</param>
-    public GeneralMixture(MixtureRows rows, IReadOnlyList<MixtureMember> members, EmOptions options, IGateLearner? gateLearner, TermMatrix? gateTerms, int start, int fitsAtOnce)
+    public GeneralMixture(MixtureRows rows, IReadOnlyList<MixtureMember> members, EmOptions options, IGateLearner? gateLearner, StandardTerms? gateTerms, int start, int fitsAtOnce)
     {
         (_rows, _options, _start, _gateTerms) = (rows, options, start, gateTerms);
         _parts = [.. members.Select((member, place) => new GeneralPart(member, place, rows, options, start, fitsAtOnce))];

@@ -10,8 +10,8 @@ internal sealed class GradientRun(GradientModel model, GradientRows rows, Gradie
     /// <summary>Trains the model in place.</summary>
     public GradientTrace Run()
     {
-        var gate = new ShortenedAdamW(model.GateParameters, options.LearningRate, 0);
-        var networks = new ShortenedAdamW(model.NetworkParameters, options.LearningRate, options.WeightDecay);
+        var gate = new HostAdamW(model.GateParameters, options.LearningRate, 0);
+        var networks = new HostAdamW(model.NetworkParameters, options.LearningRate, options.WeightDecay);
         var rates = new RateSchedule(options, rows.Trained.Length);
         var draws = new DrawSequence(Members.Seed(options.Seed, 2));
         var order = (long[])rows.Trained.Clone();
@@ -74,7 +74,7 @@ internal sealed class GradientRun(GradientModel model, GradientRows rows, Gradie
         ? options.LastTemperature
         : options.FirstTemperature * Math.Pow(options.LastTemperature / options.FirstTemperature, epoch / (options.Epochs - 1.0));
 
-    private void Step(long[] batch, ShortenedAdamW gate, ShortenedAdamW networks, double share)
+    private void Step(long[] batch, HostAdamW gate, HostAdamW networks, double share)
     {
         using var scope = NewDisposeScope();
         var loss = model.Loss(tensor(batch));
