@@ -136,8 +136,6 @@ public sealed class EdgeDataTests : IDisposable
         return _folder.Json("fit.json");
     }
 
-    
-
     /// <summary>The standard errors that are null; all others are positive.</summary>
     private static void ShouldBeMissing(JsonElement fit, params int[] places)
     {

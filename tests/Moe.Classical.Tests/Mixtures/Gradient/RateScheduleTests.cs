@@ -1,4 +1,3 @@
-using Moe.Core;
 using static TorchSharp.torch;
 
 namespace Moe.Classical.Tests;
