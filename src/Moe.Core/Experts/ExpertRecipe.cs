@@ -22,16 +22,19 @@ internal abstract record ExpertRecipe(long InputWidth, long OutputWidth)
 /// <summary>x · Wᵀ + b, with weight and bias given by their places in <see cref="ExpertRecipe.Weights"/>; null for no bias.</summary>
 internal delegate Tensor Product(Tensor rows, int weight, int? bias);
 
-/// <summary>Name, shape and number of inputs per output of one weight. FanIn 0 marks a bias that begins at zero; several parts are drawn one after the other.</summary>
-internal sealed record WeightShape(string Name, long[] Shape, long FanIn, int Parts = 1);
+/// <summary>
+/// Name, shape and number of inputs per output of one weight. FanIn 0 marks a bias that begins at zero; several parts are drawn one after the other. What belongs to the last product is marked: an expert in
+/// which it is zero answers zero.
+/// </summary>
+internal sealed record WeightShape(string Name, long[] Shape, long FanIn, int Parts = 1, bool IsLast = false);
 
 /// <summary>x · Wᵀ + b.</summary>
 internal sealed record LinearRecipe(long InputWidth, long OutputWidth, bool Bias) : ExpertRecipe(InputWidth, OutputWidth)
 {
     public override IReadOnlyList<WeightShape> Weights =>
     [
-        new("weight", [OutputWidth, InputWidth], InputWidth),
-        .. Bias ? [new WeightShape("bias", [OutputWidth], 0)] : Array.Empty<WeightShape>(),
+        new("weight", [OutputWidth, InputWidth], InputWidth, IsLast: true),
+        .. Bias ? [new WeightShape("bias", [OutputWidth], 0, IsLast: true)] : Array.Empty<WeightShape>(),
     ];
 
     public override Tensor Compute(Tensor rows, Product product) => product(rows, 0, Bias ? 1 : null);
@@ -44,9 +47,9 @@ internal sealed record FeedForwardRecipe(FeedForwardOptions Options)
     public override IReadOnlyList<WeightShape> Weights =>
     [
         new("up_weight", [Options.HiddenWidth, InputWidth], InputWidth),
-        new("down_weight", [OutputWidth, Options.HiddenWidth], Options.HiddenWidth),
+        new("down_weight", [OutputWidth, Options.HiddenWidth], Options.HiddenWidth, IsLast: true),
         .. Options.Bias
-            ? [new WeightShape("up_bias", [Options.HiddenWidth], 0), new WeightShape("down_bias", [OutputWidth], 0)]
+            ? [new WeightShape("up_bias", [Options.HiddenWidth], 0), new WeightShape("down_bias", [OutputWidth], 0, IsLast: true)]
             : Array.Empty<WeightShape>(),
     ];
 
@@ -62,9 +65,9 @@ internal sealed record GatedFeedForwardRecipe(GatedFeedForwardOptions Options)
     public override IReadOnlyList<WeightShape> Weights =>
     [
         new("gate_up_weight", [2 * Options.HiddenWidth, InputWidth], InputWidth, Parts: 2),
-        new("down_weight", [OutputWidth, Options.HiddenWidth], Options.HiddenWidth),
+        new("down_weight", [OutputWidth, Options.HiddenWidth], Options.HiddenWidth, IsLast: true),
         .. Options.Bias
-            ? [new WeightShape("gate_up_bias", [2 * Options.HiddenWidth], 0), new WeightShape("down_bias", [OutputWidth], 0)]
+            ? [new WeightShape("gate_up_bias", [2 * Options.HiddenWidth], 0), new WeightShape("down_bias", [OutputWidth], 0, IsLast: true)]
             : Array.Empty<WeightShape>(),
     ];
 

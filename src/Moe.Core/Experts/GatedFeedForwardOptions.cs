@@ -32,6 +32,21 @@ public sealed record GatedFeedForwardOptions
     /// <value>The default is false, as published models have it.</value>
     public bool Bias { get; init; }
 
+    /// <summary>What a gated feed-forward expert was built from.</summary>
+    /// <param name="expert">An expert, alone or as <see cref="StackedExperts"/> show it.</param>
+    /// <returns>Its options; null for an expert of another kind.</returns>
+    public static GatedFeedForwardOptions? Of(IExpert expert)
+    {
+        ArgumentNullException.ThrowIfNull(expert);
+        var recipe = expert switch
+        {
+            StackableExpert single => single.Recipe,
+            StackedExperts.Slice slice => slice.Stack.Recipe,
+            _ => null,
+        };
+        return (recipe as GatedFeedForwardRecipe)?.Options;
+    }
+
     internal void Validate(string parameterName)
     {
         var failures = new OptionFailures(nameof(GatedFeedForwardOptions))

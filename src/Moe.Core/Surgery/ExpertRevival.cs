@@ -78,19 +78,11 @@ public static class ExpertRevival
         foreach (var (dead, source) in pairs)
         {
             foreach (var (target, value, isParameter) in ExpertState.Pair(layer.Experts, dead, source))
-                writes.Add((target, isParameter ? value + Noise(value, value, options.ExpertNoise, generator) : value));
+                writes.Add((target, isParameter ? value + WeightNoise.Draw(value, value, options.ExpertNoise, generator) : value));
             foreach (var (target, value, decides) in GateRows.Pair(layer.Gate, dead, source))
-                writes.Add((target, decides is null ? value : value + Noise(value, decides, options.GateNoise, generator)));
+                writes.Add((target, decides is null ? value : value + WeightNoise.Draw(value, decides, options.GateNoise, generator)));
         }
         foreach (var (target, value) in writes)
             target.copy_(value);
-    }
-
-    /// <summary>Gaussian noise, its deviation a share of the root mean square of <paramref name="scale"/>. Drawn where the generator lives, so that a seed gives the same on every device.</summary>
-    private static Tensor Noise(Tensor like, Tensor scale, double share, Generator? generator)
-    {
-        var drawn = randn(like.shape, dtype: ScalarType.Float64, device: generator?.device ?? like.device, generator: generator);
-        var deviation = scale.to(ScalarType.Float64).square().mean().sqrt() * share;
-        return (drawn.to(like.device) * deviation).to(like.dtype);
     }
 }

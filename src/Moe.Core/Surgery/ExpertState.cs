@@ -21,7 +21,8 @@ internal static class ExpertState
             new($"Expected experts of one kind and shape, but expert {target} and expert {source} differ: {difference}.");
     }
 
-    private static Dictionary<string, (Tensor Value, bool IsParameter)> Of(IExpert expert, int index)
+    /// <summary>What one expert holds, by name; views that may be written to.</summary>
+    public static Dictionary<string, (Tensor Value, bool IsParameter)> Of(IExpert expert, int index)
     {
         if (expert is StackedExperts.Slice slice)
             return slice.Stack.named_parameters().ToDictionary(item => item.name, item => (item.parameter.select(0, slice.Index), true));

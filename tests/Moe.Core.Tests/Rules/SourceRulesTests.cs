@@ -11,7 +11,7 @@ public sealed partial class SourceRulesTests
         var reads = Lines().Where(line => ReadsFromDevice().IsMatch(line.Text)).Select(line => $"{line.File}: {line.Text}");
 
         // The look at memory that the host has anyway, and who may take it; the transfer, and the look at what has arrived. Besides: a router whose choice is solved on the host, what processes add up once an
-        // optimizer step, and a trace or a gate's health that somebody asks for.
+        // optimizer step, and a trace, a gate's health or a comparison of two layers that somebody asks for.
         reads.Should().BeEquivalentTo(
             "HostMemory.cs: where T : unmanaged => MemoryMarshal.Cast<byte, T>(contiguousCpuTensor.bytes);",
             "HostMemory.cs: return (T*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(contiguousCpuTensor.bytes));",
@@ -22,6 +22,8 @@ public sealed partial class SourceRulesTests
             "BalancedAssignmentSelection.cs: using var onHost = cat([input.Logits.detach().to(ScalarType.Float64), real], 1).cpu();",
             "GateHealth.cs: using var onHost = measured.cpu();",
             "GateHealth.cs: var numbers = onHost.data<double>();",
+            "PreservationReport.cs: using var onHost = stack([size.max(), size.mean(), relative.max(), relative.mean(), rerouted.sum()]).cpu();",
+            "PreservationReport.cs: var numbers = onHost.data<double>();",
             "BalancedAssignmentSelection.cs: var assigned = BalancedAssignment.Solve(onHost.data<double>().ToArray(), tokens, experts);",
             "ProcessSum.cs: var numbers = values.cpu().data<double>().ToArray();",
             "RoutingTrace.cs: var all = stack(parts.Select(part => part.to(ScalarType.Float64))).cpu().data<double>().ToArray();");
