@@ -6,7 +6,7 @@ namespace Moe.Build.Packages;
 [Collection(nameof(PackageFeed))]
 public class PackageTests(PackageFeed feed)
 {
-    private static readonly string[] Names = ["Moe.Core", "Moe.Testing", "Moe.Training", "Moe.Terminal", "Moe.Classical", "Moe.MLNet"];
+    private static readonly string[] Names = ["Moe.Core", "Moe.Testing", "Moe.Training", "Moe.Terminal", "Moe.Classical", "Moe.MLNet", "Moe.HuggingFace"];
 
     public static TheoryData<string> Packages { get; } = [.. Names];
 
@@ -46,6 +46,7 @@ public class PackageTests(PackageFeed feed)
     [InlineData("Moe.Training", "Moe.Core")]
     [InlineData("Moe.Terminal", "Moe.Training", "Spectre.Console")]
     [InlineData("Moe.Classical", "Moe.Core")]
+    [InlineData("Moe.HuggingFace", "Moe.Core")]
     [InlineData("Moe.MLNet", "Moe.Classical", "Microsoft.ML", "Microsoft.ML.FastTree", "Microsoft.ML.LightGbm", "LightGBM", "System.Numerics.Tensors")]
     public void Package_depends_on_no_more_than_it_has_to(string package, params string[] dependencies) =>
         feed.Manifest(package).Descendants().Where(element => element.Name.LocalName == "dependency")

@@ -1,0 +1,59 @@
+// Takes the mixture-of-experts block of a published checkpoint, and runs it, looks at it, converts it, or shows where it sends tokens.
+//
+//     dotnet run -c Release --project samples/HuggingFaceBlock -- --help
+
+using System.CommandLine;
+using System.CommandLine.Invocation;
+using HuggingFaceBlock;
+using TorchSharp;
+
+const int Ok = 0, Failed = 1, Interrupted = 130;
+
+var checkpoint = new Option<string>("--checkpoint") { Description = "A folder with config.json and the tensors: model.safetensors, shards with their index, or one file of another name.", Required = true };
+var layer = new Option<int?>("--layer") { Description = "The layer whose block is meant; without it, the first that has one." };
+var input = new Option<string>("--input") { Description = "A safetensors file with input [.., T, D], and for run grad_output if gradients are wanted.", Required = true };
+var output = new Option<string>("--output") { Description = "Where to write.", Required = true };
+var type = new Option<string?>("--dtype") { Description = "float32 or bfloat16; without it, the type of the input." };
+var layout = new Option<string>("--to") { Description = "per-expert (one tensor an expert) or fused (all experts in one).", Required = true };
+var picture = new Option<string>("--plot") { Description = "Where to draw the loads, as PNG.", DefaultValueFactory = _ => Path.Combine("out", "expert-loads.png") };
+type.AcceptOnlyFromAmong("float32", "bfloat16");
+layout.AcceptOnlyFromAmong("per-expert", "fused");
+
+var run = new Command("run", "Computes the block's output for an input, its routing, and with grad_output all gradients.") { checkpoint, layer, input, output, type };
+run.SetAction((parsed, cancellation) => Do(() => RunCommand.Execute(
+    parsed.GetValue(checkpoint)!, parsed.GetValue(layer), parsed.GetValue(input)!, parsed.GetValue(output)!, parsed.GetValue(type), cancellation)));
+var inspect = new Command("inspect", "Says what blocks a checkpoint has.") { checkpoint };
+inspect.SetAction((parsed, _) => Do(() => InspectCommand.Execute(parsed.GetValue(checkpoint)!)));
+var convert = new Command("convert", "Writes a checkpoint in the other layout; every other file is copied.") { checkpoint, layout, output };
+convert.SetAction((parsed, cancellation) => Do(() => ConvertCommand.Execute(parsed.GetValue(checkpoint)!, parsed.GetValue(layout)!, parsed.GetValue(output)!, cancellation)));
+var route = new Command("route", "Shows how many tokens of an input each expert gets.") { checkpoint, layer, input, picture };
+route.SetAction((parsed, cancellation) => Do(() => RouteCommand.Execute(
+    parsed.GetValue(checkpoint)!, parsed.GetValue(layer), parsed.GetValue(input)!, parsed.GetValue(picture)!, cancellation)));
+
+var parsed = new RootCommand("The mixture-of-experts blocks of Hugging Face checkpoints: run, inspected, converted, watched.") { run, inspect, convert, route }.Parse(args);
+return parsed.Action is ParseErrorAction ? await Fail(string.Join(' ', parsed.Errors.SelectMany(error => error.Message.Split([' ', '\t', '\r', '\n'], StringSplitOptions.RemoveEmptyEntries)))) : await parsed.InvokeAsync();
+
+static async Task<int> Do(Action action)
+{
+    try
+    {
+        using var scope = torch.NewDisposeScope();
+        action();
+        return Ok;
+    }
+    catch (OperationCanceledException)
+    {
+        await Console.Error.WriteLineAsync("Stopped.");
+        return Interrupted;
+    }
+    catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidDataException or ArgumentException or NotSupportedException or InvalidOperationException)
+    {
+        return await Fail(exception.Message);
+    }
+}
+
+static async Task<int> Fail(string message)
+{
+    await Console.Error.WriteLineAsync($"Error: {message}");
+    return Failed;
+}

@@ -1,0 +1,126 @@
+using static TorchSharp.torch;
+
+namespace Moe.HuggingFace;
+
+/// <summary>Reads the tensors of a block into parameters. Everything that is missing, unexpected or of another shape is said at once, before anything is allocated.</summary>
+internal static class BlockReader
+{
+    private const int MostListed = 20;
+
+    /// <exception cref="InvalidDataException">The tensors are not those of the block.</exception>
+    public static void Check(ITensorStore store, IReadOnlyList<PublishedTensor> tensors, IReadOnlyList<string> scopes, string what)
+    {
+        var failures = new List<string>();
+        var used = new HashSet<string>();
+        foreach (var tensor in tensors)
+        {
+            if (tensor.IsMxfp4)
+            {
+                if (tensor.Shape[^1] % 32 != 0)
+                    failures.Add($"{tensor.Name} has rows of {tensor.Shape[^1]} numbers; MXFP4 wants a multiple of 32.");
+                Expect(tensor.BlocksName, tensor.BlocksShape, type => type == ElementType.UInt8, "U8");
+                Expect(tensor.ScalesName, tensor.ScalesShape, type => type == ElementType.UInt8, "U8");
+                continue;
+            }
+            Expect(tensor.Name, tensor.Shape, IsFloating, "a floating type");
+            if (store.Entries.TryGetValue(tensor.Name, out var entry) && entry.Type == ElementType.Float8E4M3)
+                Expect(tensor.ScaleName, [.. tensor.Shape.Select(size => (size + BlockScaledFloat8.BlockSize - 1) / BlockScaledFloat8.BlockSize)], type => type == ElementType.Float32, "F32");
+        }
+        foreach (var name in store.Entries.Keys.Where(name => !used.Contains(name) && scopes.Any(scope => name.StartsWith(scope, StringComparison.Ordinal))).Order(StringComparer.Ordinal))
+            failures.Add($"{name} is unexpected.");
+        if (failures.Count == 0)
+            return;
+        if (failures is [var only])
+            throw new InvalidDataException($"{what} does not have the tensors that it should: {only}");
+        var rest = failures.Count > MostListed ? $"{Environment.NewLine}- and {failures.Count - MostListed} more." : "";
+        throw new InvalidDataException($"{what} does not have the tensors that it should:{string.Concat(failures.Take(MostListed).Select(failure => $"{Environment.NewLine}- {failure}"))}{rest}");
+
+        void Expect(string name, long[] shape, Func<ElementType, bool> fits, string type)
+        {
+            used.Add(name);
+            if (!store.Entries.TryGetValue(name, out var entry))
+                failures.Add($"{name} is missing.");
+            else if (!entry.Shape.SequenceEqual(shape))
+                failures.Add($"{name} is of shape [{string.Join(", ", entry.Shape)}]; expected [{string.Join(", ", shape)}].");
+            else if (!fits(entry.Type))
+                failures.Add($"{name} is of type {entry.Type}; expected {type}.");
+        }
+    }
+
+    /// <summary>Makes the parameters. The caller owns them; they are in no dispose scope.</summary>
+    /// <param name="store">Where the tensors are; they have been checked.</param>
+    /// <param name="tensors">All tensors of the block.</param>
+    /// <param name="shapes">Of the parameters.</param>
+    /// <param name="typeOf">The type of a parameter, given that of its first tensor as it reads.</param>
+    /// <param name="cancellationToken">Ends it between tensors.</param>
+    public static Dictionary<string, Tensor> Read(
+        ITensorStore store, IReadOnlyList<PublishedTensor> tensors, IReadOnlyDictionary<string, long[]> shapes, Func<string, ScalarType, ScalarType> typeOf, CancellationToken cancellationToken)
+    {
+        var parameters = new Dictionary<string, Tensor>();
+        var stretches = new List<StoredStretch>();
+        try
+        {
+            foreach (var tensor in tensors)
+            {
+                var stored = StoredType(store, tensor);
+                foreach (var piece in tensor.Pieces)
+                {
+                    cancellationToken.ThrowIfCancellationRequested();
+                    if (!parameters.TryGetValue(piece.Parameter, out var parameter))
+                        parameters[piece.Parameter] = parameter = empty(shapes[piece.Parameter], dtype: typeOf(piece.Parameter, stored), device: CPU).DetachFromDisposeScope();
+                    if (LiesAsStored(store, tensor, piece, stored, parameter))
+                        stretches.AddRange(StoredStretch.Of(tensor, piece, parameter));
+                    else
+                        Fill(store, tensor, piece, stored, parameter);
+                }
+            }
+            StoredStretch.ReadAll(store, stretches, cancellationToken);
+            return parameters;
+        }
+        catch
+        {
+            foreach (var parameter in parameters.Values)
+                parameter.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The type in which a tensor's numbers come out; that of a quantised one is BFloat16, as its publishers decode it.</summary>
+    public static ScalarType StoredType(ITensorStore store, PublishedTensor tensor) =>
+        IsQuantised(store, tensor) ? ScalarType.BFloat16 : TorchType(store.Entries[tensor.Name].Type);
+
+    private static bool LiesAsStored(ITensorStore store, PublishedTensor tensor, WeightPiece piece, ScalarType stored, Tensor parameter) =>
+        !IsQuantised(store, tensor) && piece.IsInOrder && parameter.dtype == stored;
+
+    private static bool IsQuantised(ITensorStore store, PublishedTensor tensor) => tensor.IsMxfp4 || store.Entries[tensor.Name].Type == ElementType.Float8E4M3;
+
+    private static void Fill(ITensorStore store, PublishedTensor tensor, WeightPiece piece, ScalarType stored, Tensor parameter)
+    {
+        using var scope = NewDisposeScope();
+        using var constant = no_grad();
+        var published = tensor.IsMxfp4 ? Mxfp4Pieces.Decoded(store, tensor, piece)
+            : IsQuantised(store, tensor) ? Float8Blocks.Decoded(store, tensor, piece)
+            : Plain(store, tensor, piece, stored);
+        foreach (var (theirs, own) in piece.Pairs(published, parameter))
+            own.copy_(theirs);
+    }
+
+    private static Tensor Plain(ITensorStore store, PublishedTensor tensor, WeightPiece piece, ScalarType stored)
+    {
+        var read = empty(piece.Shape, dtype: stored, device: CPU);
+        TensorBytes.Read(store, tensor.Name, piece.First * read.element_size(), read);
+        return read;
+    }
+
+    private static bool IsFloating(ElementType type) =>
+        type is ElementType.Float64 or ElementType.Float32 or ElementType.Float16 or ElementType.BFloat16 or ElementType.Float8E4M3;
+
+    private static ScalarType TorchType(ElementType type) => type switch
+    {
+        ElementType.Float64 => ScalarType.Float64,
+        ElementType.Float32 => ScalarType.Float32,
+        ElementType.Float16 => ScalarType.Float16,
+        ElementType.BFloat16 => ScalarType.BFloat16,
+        _ => throw new ArgumentOutOfRangeException(nameof(type), type, "A weight is of a floating type."),
+    };
+}

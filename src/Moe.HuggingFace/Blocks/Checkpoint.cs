@@ -1,0 +1,249 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Moe.HuggingFace;
+
+/// <summary>A folder with a published model, or with a block of one: <c>config.json</c>, and its tensors in one safetensors file or several.</summary>
+/// <remarks>Opening reads headers only. Blocks are found by the names of their routers, and loaded one at a time.</remarks>
+public sealed class Checkpoint : IDisposable
+{
+    private const string Layer = "{layer}";
+
+    /// <summary>As many are looked for by their names, whatever there is.</summary>
+    private const long MostExperts = 1 << 14;
+
+    private readonly SafetensorsFolder _tensors;
+    private readonly BlockPlan _plan;
+
+    private Checkpoint(string folder, ModelConfig config, ModelFamily family, SafetensorsFolder tensors)
+    {
+        (Folder, Config, Family, _tensors) = (folder, config, family, tensors);
+        _plan = BlockPlan.Of(family, config);
+
+        // A router has a row for each expert: a number far beyond that is refused before as many names are made of it.
+        if (_plan.Gate.ExpertCount > tensors.Entries.Values.Select(entry => entry.Shape.Count == 0 ? 0 : entry.Shape[0]).Append(MostExperts).Max())
+            throw new InvalidDataException($"The settings of {folder} say {_plan.Gate.ExpertCount} experts, but no tensor has as many rows.");
+        Blocks = FindBlocks();
+    }
+
+    /// <summary>The folder.</summary>
+    public string Folder { get; }
+
+    /// <summary>The settings.</summary>
+    public ModelConfig Config { get; }
+
+    /// <summary>The kind of model.</summary>
+    public ModelFamily Family { get; }
+
+    /// <summary>All tensors, those outside the blocks too.</summary>
+    public ITensorStore Tensors => _tensors;
+
+    /// <summary>The blocks, in the order of the places that the family names and of their layers.</summary>
+    public IReadOnlyList<BlockInfo> Blocks { get; }
+
+    internal BlockPlan Plan => _plan;
+
+    internal SafetensorsFolder Files => _tensors;
+
+    /// <summary>Opens a folder.</summary>
+    /// <param name="folder">
+    /// With <c>config.json</c>, and <c>model.safetensors.index.json</c> with its shards, <c>model.safetensors</c>, or a single <c>.safetensors</c> file of another name.
+    /// </param>
+    /// <param name="families">Families besides the known ones; they go first.</param>
+    /// <exception cref="NotSupportedException">The <c>model_type</c> is of no family.</exception>
+    /// <exception cref="InvalidDataException">Something is missing, broken or contradicts itself.</exception>
+    /// <exception cref="IOException">A file cannot be read.</exception>
+    public static Checkpoint Open(string folder, IEnumerable<ModelFamily>? families = null)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        if (!Directory.Exists(folder))
+            throw new DirectoryNotFoundException($"{folder} is no folder.");
+        var path = Path.Combine(folder, "config.json");
+        if (!File.Exists(path))
+            throw new InvalidDataException($"{folder} has no config.json, which says what kind of model it is.");
+        var config = ModelConfig.Read(path);
+        var family = ModelFamilies.Of(config.ModelType, families);
+        var tensors = SafetensorsFolder.Open(folder);
+        try
+        {
+            return new Checkpoint(folder, config, family, tensors);
+        }
+        catch
+        {
+            tensors.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The block of a layer.</summary>
+    /// <param name="layer">The layer's number; null for the first block.</param>
+    /// <exception cref="ArgumentException">There is no block there, or more than one; the message lists what there is.</exception>
+    public BlockInfo Block(int? layer = null)
+    {
+        if (Blocks.Count == 0)
+            throw new ArgumentException($"{Folder} has no block of family {Family.Name}: no tensor is called as its routers are ({string.Join(", ", RouterNames())}).", nameof(layer));
+        if (layer is null)
+            return Blocks[0];
+        var found = Blocks.Where(block => block.Layer == layer).ToArray();
+        return found.Length switch
+        {
+            1 => found[0],
+            0 => throw new ArgumentException($"Layer {layer} of {Folder} has no block; there are blocks in layers {string.Join(", ", Blocks.Select(block => block.Layer))}.", nameof(layer)),
+            _ => throw new ArgumentException($"Layer {layer} of {Folder} has {found.Length} blocks: {string.Join(", ", found.Select(block => block.Beginning))} Take one of {nameof(Blocks)}.", nameof(layer)),
+        };
+    }
+
+    /// <summary>Loads a block.</summary>
+    /// <param name="layer">The layer's number; null for the first block.</param>
+    /// <param name="options">Type and device; null for the defaults.</param>
+    /// <param name="cancellationToken">Ends it; nothing is left behind.</param>
+    /// <returns>The layer, ready for evaluation (<c>train()</c> makes it ready for training); the caller owns it.</returns>
+    /// <exception cref="ArgumentException">There is no block there.</exception>
+    /// <exception cref="InvalidDataException">Its tensors are not what they should be; all that is wrong is listed.</exception>
+    public PublishedBlock LoadBlock(int? layer = null, BlockLoadOptions? options = null, CancellationToken cancellationToken = default) =>
+        Load(Block(layer), options, cancellationToken);
+
+    /// <summary>Loads a block.</summary>
+    /// <inheritdoc cref="LoadBlock(int?, BlockLoadOptions?, CancellationToken)"/>
+    /// <param name="block">One of <see cref="Blocks"/>.</param>
+    /// <param name="options">Type and device; null for the defaults.</param>
+    /// <param name="cancellationToken">Ends it; nothing is left behind.</param>
+    public PublishedBlock Load(BlockInfo block, BlockLoadOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(block);
+        options ??= new BlockLoadOptions();
+        if (options.Type is { } asked && asked is not (ScalarType.Float32 or ScalarType.Float64 or ScalarType.BFloat16 or ScalarType.Float16))
+            throw new ArgumentException($"Type is {asked}; a block computes in Float32, Float64, BFloat16 or Float16.", nameof(options));
+        var tensors = Checked(block);
+        var types = tensors.GroupBy(tensor => tensor.Pieces[0].Parameter).ToDictionary(group => group.Key, group => BlockReader.StoredType(_tensors, group.First()));
+        var type = options.Type ?? types.First(pair => pair.Key.StartsWith("experts.", StringComparison.Ordinal)).Value;
+        var router = type == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+        var keepsBytes = options.Compression == WeightCompression.Mxfp4 && block.Layout == BlockLayout.Mxfp4;
+        PublishedTensor[] read = [.. tensors.Where(tensor => !keepsBytes || !tensor.IsMxfp4)];
+        var parameters = BlockReader.Read(_tensors, read, _plan.Parameters, (name, _) => name.StartsWith("gate.", StringComparison.Ordinal) ? router : type, cancellationToken);
+        var experts = keepsBytes ? BlockBuilder.Mxfp4Experts(_plan, _tensors, tensors, parameters) : BlockBuilder.Experts(_plan, parameters, options.Compression);
+        var layer = BlockBuilder.Build(_plan, experts, parameters, type, options.Generator);
+        if (options.Device is { } device && device.type != DeviceType.CPU)
+            layer.to(device);
+        return new PublishedBlock(Family, _plan, block, layer, types, options.Compression);
+    }
+
+    /// <summary>The sizes of a block, from settings and headers alone.</summary>
+    /// <param name="block">One of <see cref="Blocks"/>.</param>
+    /// <exception cref="InvalidDataException">Its tensors are not what they should be; all that is wrong is listed.</exception>
+    public BlockFacts Describe(BlockInfo block)
+    {
+        ArgumentNullException.ThrowIfNull(block);
+        var tensors = Checked(block);
+        var entries = tensors.SelectMany(Stored).Select(name => _tensors.Entries[name]).ToArray();
+        var (all, experts) = (tensors.Sum(Count), tensors.Where(tensor => tensor.Pieces[0].Expert is not null).Sum(Count));
+        return new BlockFacts
+        {
+            Experts = _plan.Gate.ExpertCount,
+            TopK = _plan.Gate.TopK,
+            InputWidth = _plan.InputWidth,
+            HiddenWidth = _plan.HiddenWidth,
+            SharedWidth = _plan.Shared?.HiddenWidth ?? 0,
+            Types = [.. entries.Select(entry => entry.Type).Distinct()],
+            Bytes = entries.Sum(entry => entry.ByteCount),
+            Parameters = all,
+            ActiveParameters = all - experts + (experts / _plan.Gate.ExpertCount * _plan.Gate.TopK),
+        };
+
+        IEnumerable<string> Stored(PublishedTensor tensor) => tensor.IsMxfp4 ? [tensor.BlocksName, tensor.ScalesName]
+            : _tensors.Entries[tensor.Name].Type == ElementType.Float8E4M3 ? [tensor.Name, tensor.ScaleName]
+            : [tensor.Name];
+
+        static long Count(PublishedTensor tensor) => tensor.Shape.Aggregate(1L, (product, size) => product * size);
+    }
+
+    /// <summary>Writes the checkpoint with its blocks in another layout. Numbers keep their bytes, and all other tensors and files are copied.</summary>
+    /// <param name="layout">Which; blocks that have it already are copied.</param>
+    /// <param name="folder">Where; must not be there yet, or be empty. It comes into being as a whole.</param>
+    /// <param name="cancellationToken">Ends it; nothing is left behind.</param>
+    /// <exception cref="NotSupportedException">Weights are quantised.</exception>
+    /// <exception cref="InvalidDataException">A block's tensors are not what they should be.</exception>
+    /// <exception cref="IOException">The folder is not empty, or cannot be written.</exception>
+    public void Convert(BlockLayout layout, string folder, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        _ = Block();
+        using var conversion = new CheckpointConversion(this, layout);
+        AtomicFolder.Write(folder, temporary => conversion.Write(temporary, cancellationToken));
+    }
+
+    /// <summary>Writes the checkpoint with blocks as they are now, such as after training, in the layout and the types that it has. All other tensors and files are copied.</summary>
+    /// <param name="folder">Where; must not be there yet, or be empty. It comes into being as a whole.</param>
+    /// <param name="blocks">Blocks that were loaded from this checkpoint, each once; they stay as they are.</param>
+    /// <param name="cancellationToken">Ends it; nothing is left behind.</param>
+    /// <exception cref="ArgumentException">A block is of another checkpoint, or there twice.</exception>
+    /// <exception cref="NotSupportedException">A block is quantised in the checkpoint, or its weights are kept compressed.</exception>
+    /// <exception cref="IOException">The folder is not empty, or cannot be written.</exception>
+    public void Save(string folder, IReadOnlyList<PublishedBlock> blocks, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        ArgumentNullException.ThrowIfNull(blocks);
+        using var update = new CheckpointUpdate(this, blocks);
+        AtomicFolder.Write(folder, temporary => update.Write(temporary, cancellationToken));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _tensors.Dispose();
+
+    /// <summary>The tensors of a block, known to be there as they should.</summary>
+    internal IReadOnlyList<PublishedTensor> Checked(BlockInfo block)
+    {
+        var tensors = _plan.Tensors(block.Beginning, block.Layout);
+        BlockReader.Check(_tensors, tensors, Scopes(block.Beginning), $"The block {block.Beginning} of {Folder} ({Family.Name}, {block.Layout})");
+        if (tensors.Any(tensor => !tensor.IsMxfp4 && _tensors.Entries[tensor.Name].Type == ElementType.Float8E4M3))
+            RequireSquareScales();
+        return tensors;
+    }
+
+    /// <summary>What the names of everything inside a block begin with, whatever its layout.</summary>
+    internal string[] Scopes(string beginning) =>
+        [.. Layouts().SelectMany(layout => Family.Places(layout)!).Select(place => beginning + place.Name[..(place.Name.IndexOf('.', StringComparison.Ordinal) + 1)]).Distinct()];
+
+    /// <summary>Small matrices have one scale whatever the size of its blocks is: the settings must not say another.</summary>
+    private void RequireSquareScales()
+    {
+        if (!Config.Has("quantization_config"))
+            return;
+        var quantised = Config.Part("quantization_config");
+        if (quantised.Has("weight_block_size") && !quantised.Counts("weight_block_size").AsSpan().SequenceEqual([BlockScaledFloat8.BlockSize, BlockScaledFloat8.BlockSize]))
+            throw quantised.Wrong("weight_block_size", $"[{BlockScaledFloat8.BlockSize}, {BlockScaledFloat8.BlockSize}]");
+    }
+
+    private IEnumerable<BlockLayout> Layouts() => Enum.GetValues<BlockLayout>().Where(layout => Family.Places(layout) is not null);
+
+    private IEnumerable<string> RouterNames() =>
+        from beginning in Family.Blocks
+        from layout in Layouts()
+        from place in Family.Places(layout)!
+        where place.Role == WeightRole.RouterWeight
+        select beginning + place.Name;
+
+    private List<BlockInfo> FindBlocks()
+    {
+        var blocks = new List<BlockInfo>();
+        foreach (var beginning in Family.Blocks)
+        {
+            var routers = RouterNames().Where(name => name.StartsWith(beginning, StringComparison.Ordinal)).Distinct()
+                .Select(name => new Regex($"^{Regex.Escape(name).Replace(Regex.Escape(Layer), "([0-9]+)", StringComparison.Ordinal)}$", RegexOptions.CultureInvariant)).ToArray();
+            var layers = _tensors.Entries.Keys.SelectMany(name => routers.Select(router => router.Match(name))).Where(match => match.Success)
+                .Select(match => int.TryParse(match.Groups[1].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var layer) ? layer : -1).Where(layer => layer >= 0).Distinct().Order();
+            foreach (var layer in layers)
+            {
+                var own = beginning.Replace(Layer, layer.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
+                blocks.Add(new BlockInfo(layer, own, LayoutOf(own)));
+            }
+        }
+        return blocks;
+    }
+
+    /// <summary>The layout of which most tensors are there; that which is published, if that says nothing.</summary>
+    private BlockLayout LayoutOf(string beginning) => Layouts().OrderByDescending(layout => _plan.Tensors(beginning, layout)
+        .Count(tensor => _tensors.Entries.ContainsKey(tensor.IsMxfp4 ? tensor.BlocksName : tensor.Name))).ThenByDescending(layout => layout == Family.PublishedLayout).First();
+}

@@ -1,0 +1,28 @@
+namespace Moe.HuggingFace;
+
+/// <summary>A tensor that a block must have in its checkpoint.</summary>
+/// <param name="Name">Its whole name.</param>
+/// <param name="Shape">Of the numbers; quantised ones lie otherwise.</param>
+/// <param name="Role">What it is.</param>
+/// <param name="IsMxfp4">Whether it lies as blocks and scales.</param>
+/// <param name="Pieces">What it is made of, in order.</param>
+internal sealed record PublishedTensor(string Name, long[] Shape, WeightRole Role, bool IsMxfp4, IReadOnlyList<WeightPiece> Pieces)
+{
+    /// <summary>The name of the scales of blocks of 128 × 128, if the tensor is of <see cref="ElementType.Float8E4M3"/>.</summary>
+    public string ScaleName => Name + "_scale_inv";
+
+    /// <summary>The name of MXFP4 blocks.</summary>
+    public string BlocksName => Name + "_blocks";
+
+    /// <summary>The name of MXFP4 scales.</summary>
+    public string ScalesName => Name + "_scales";
+
+    /// <summary>What the file has under <see cref="BlocksName"/>: 32 numbers in 16 bytes.</summary>
+    public long[] BlocksShape => [.. Shape[..^1], Shape[^1] / 32, 16];
+
+    /// <summary>What the file has under <see cref="ScalesName"/>.</summary>
+    public long[] ScalesShape => [.. Shape[..^1], Shape[^1] / 32];
+
+    /// <summary>Whether a gradient reaches it.</summary>
+    public bool IsTrainable => Role != WeightRole.SelectionBias;
+}

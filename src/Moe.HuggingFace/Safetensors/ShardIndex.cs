@@ -1,0 +1,109 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Unicode;
+
+namespace Moe.HuggingFace;
+
+/// <summary>The file beside several shards that says which tensor is in which.</summary>
+internal static class ShardIndex
+{
+    public const string FileName = "model.safetensors.index.json";
+
+    private const string WeightMap = "weight_map";
+
+    /// <summary>Reads the names of tensors and the files they are in.</summary>
+    /// <exception cref="InvalidDataException">It is no such index, or names files outside of its folder.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public static Dictionary<string, string> Read(string path)
+    {
+        if (new FileInfo(path).Length > SafetensorsHeader.MaxLength)
+            throw new InvalidDataException($"{path} is longer than {SafetensorsHeader.MaxLength} bytes.");
+        ReadOnlySpan<byte> text = File.ReadAllBytes(path);
+        if (!Utf8.IsValid(text))
+            throw new InvalidDataException($"{path} is not valid UTF-8.");
+        try
+        {
+            return Parse(new Utf8JsonReader(text), path);
+        }
+        catch (JsonException exception)
+        {
+            throw new InvalidDataException($"{path} is not valid JSON: {exception.Message}", exception);
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new InvalidDataException($"{path} has a string with half a surrogate pair: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>The index of shards that were written, character for character as Python's json.dumps(index, indent=2, sort_keys=True) gives it.</summary>
+    public static byte[] Format(long totalSize, IEnumerable<KeyValuePair<string, string>> fileOf)
+    {
+        var json = new StringBuilder($$"""
+            {
+              "metadata": {
+                "total_size": {{totalSize}}
+              },
+              "weight_map": {
+            """.ReplaceLineEndings("\n"));
+        var separator = "\n";
+        foreach (var (name, file) in fileOf.OrderBy(pair => pair.Key, CodePointOrder.Instance))
+        {
+            json.Append(separator).Append("    ").AppendQuoted(name, ascii: true).Append(": ").AppendQuoted(file, ascii: true);
+            separator = ",\n";
+        }
+        return Encoding.UTF8.GetBytes(json.Append("\n  }\n}\n").ToString());
+    }
+
+    private static Dictionary<string, string> Parse(Utf8JsonReader json, string path)
+    {
+        Dictionary<string, string>? fileOf = null;
+        Require(json.Read() && json.TokenType == JsonTokenType.StartObject, path, "must be an object");
+        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+        {
+            if (json.ValueTextEquals(WeightMap))
+            {
+                Require(fileOf is null, path, $"has {WeightMap} twice");
+                json.Read();
+                fileOf = ParseMap(ref json, path);
+            }
+            else
+            {
+                // Tools put sizes, counts and their own versions here; none of it says where a tensor is.
+                json.Skip();
+            }
+        }
+
+        // At the end, the reader throws by itself if anything but blanks follows.
+        json.Read();
+        return fileOf ?? throw new InvalidDataException($"{path} has no {WeightMap}.");
+    }
+
+    private static Dictionary<string, string> ParseMap(ref Utf8JsonReader json, string path)
+    {
+        Require(json.TokenType == JsonTokenType.StartObject, path, $"must have an object as its {WeightMap}");
+        var fileOf = new Dictionary<string, string>(StringComparer.Ordinal);
+        var files = new Dictionary<string, string>(StringComparer.Ordinal);
+        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
+        {
+            var name = json.GetString()!;
+            Require(json.Read() && json.TokenType == JsonTokenType.String, path, $"must name a file for \"{name}\"");
+            var file = json.GetString()!;
+            if (!files.TryGetValue(file, out var same))
+            {
+                Require(IsPlainFileName(file), path, $"names the file \"{file}\" for \"{name}\"; it must be a plain file name in the same folder");
+                files.Add(file, same = file);
+            }
+            Require(fileOf.TryAdd(name, same), path, $"names \"{name}\" twice");
+        }
+        return fileOf;
+    }
+
+    /// <summary>Neither a path nor anything that one of the systems takes for one.</summary>
+    private static bool IsPlainFileName(string file) => file is not ("" or "." or "..") && !file.AsSpan().ContainsAny("/\\:\0");
+
+    private static void Require(bool isMet, string path, string rule)
+    {
+        if (!isMet)
+            throw new InvalidDataException($"{path} {rule}.");
+    }
+}
