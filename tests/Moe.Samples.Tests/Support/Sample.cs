@@ -12,6 +12,8 @@ internal static class Sample
 
     public static SampleResult ExpertsVersusEnsemble(params string[] arguments) => Call("ExpertsVersusEnsemble", arguments);
 
+    public static SampleResult HuggingFaceBlock(params string[] arguments) => Call("HuggingFaceBlock", arguments);
+
     /// <summary>The entry point itself: a process for each call would take longer to start than most calls to answer.</summary>
     private static SampleResult Call(string name, string[] arguments)
     {
