@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
+using Moe.Benchmarks.Checkpoints;
 using Moe.Benchmarks.Em;
 
 namespace Moe.Benchmarks.Ratios;
@@ -20,7 +21,10 @@ internal static class Commands
         {
             TreatUnmatchedTokensAsErrors = false,
         };
-        var root = new RootCommand("Measures what the layer of Moe.Core and the fits of Moe.Classical cost, as ratios.") { RatiosCommand.Make(args), EmCommand.Make(args), parts, PeakCommand.Make() };
+        var root = new RootCommand("Measures what the layer of Moe.Core, the fits of Moe.Classical and the checkpoints of Moe.HuggingFace cost, as ratios.")
+        {
+            RatiosCommand.Make(args), EmCommand.Make(args), CheckpointsCommand.Make(), parts, PeakCommand.Make(),
+        };
         var parsed = root.Parse(args);
         return parsed.Action is ParseErrorAction
             ? Fail(BadUsage, parsed.Errors.Select(error => error.Message))
