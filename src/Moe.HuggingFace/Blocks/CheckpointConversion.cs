@@ -12,6 +12,7 @@ internal sealed class CheckpointConversion : IDisposable
     private readonly HashSet<string> _used = [];
     private readonly Dictionary<BlockInfo, IReadOnlyList<PublishedTensor>> _before = [];
     private readonly Dictionary<string, string> _fileOf = [];
+    private readonly IReadOnlyDictionary<string, string> _homes;
     private BlockInfo? _loaded;
     private Dictionary<string, Tensor> _parameters = [];
     private Tensor? _whole;
@@ -20,6 +21,7 @@ internal sealed class CheckpointConversion : IDisposable
     public CheckpointConversion(Checkpoint source, BlockLayout to)
     {
         _source = source;
+        _homes = TensorHomes.Read(source);
         if (to == BlockLayout.Mxfp4)
             throw new NotSupportedException($"Checkpoints are converted to {BlockLayout.PerExpert} or {BlockLayout.Fused}; to write {to}, weights would have to be quantised.");
         foreach (var block in source.Blocks.Where(block => block.Layout != to))
@@ -46,12 +48,16 @@ internal sealed class CheckpointConversion : IDisposable
     public void Write(string folder, CancellationToken cancellationToken)
     {
         var index = new SortedDictionary<string, string>(StringComparer.Ordinal);
-        foreach (var name in _source.Files.Files)
+        foreach (var name in _source.Files.Files.Concat(_made.Values.Select(made => FileOf(made.Block, made.Tensor))).Distinct(StringComparer.Ordinal))
         {
+            // A file that was nothing but parts of tensors that are whole now is gone, until they are parted again.
+            var like = _source.Files.Files.Contains(name) ? name : _source.Files.Files[0];
             var kept = _source.Tensors.Entries.Values.Where(entry => _source.Files.FileOf(entry.Name) == name && !_used.Contains(entry.Name)).Select(TensorDescription.Of);
             var made = _made.Values.Where(pair => FileOf(pair.Block, pair.Tensor) == name).Select(pair => new TensorDescription(pair.Tensor.Name, TypeOf(pair.Block, pair.Tensor), pair.Tensor.Shape));
             TensorDescription[] tensors = [.. kept.Concat(made).OrderBy(tensor => tensor.Name, StringComparer.Ordinal)];
-            SafetensorsWriter.WritePieces(Path.Combine(folder, name), tensors, (tensor, first, target) => Fill(tensor, first, target, cancellationToken), _source.Files.MetadataOf(name), OrderOf(name));
+            if (tensors.Length == 0)
+                continue;
+            SafetensorsWriter.WritePieces(Path.Combine(folder, name), tensors, (tensor, first, target) => Fill(tensor, first, target, cancellationToken), _source.Files.MetadataOf(like), OrderOf(like));
             foreach (var tensor in tensors)
                 index[tensor.Name] = name;
         }
@@ -89,7 +95,24 @@ internal sealed class CheckpointConversion : IDisposable
         }
     }
 
-    private string FileOf(BlockInfo block, PublishedTensor tensor) => _fileOf[Key(block, tensor.Pieces[0])];
+    private string FileOf(BlockInfo block, PublishedTensor tensor) => _homes.GetValueOrDefault(tensor.Name) ?? _fileOf[Key(block, tensor.Pieces[0])];
+
+    /// <summary>The tensors that are used and lay in other files than what they are part of now.</summary>
+    private SortedDictionary<string, string> Moved()
+    {
+        var now = _made.Values.SelectMany(made => made.Tensor.Pieces.Select(piece => (Key: Key(made.Block, piece), File: FileOf(made.Block, made.Tensor)))).GroupBy(pair => pair.Key).ToDictionary(group => group.Key, group => group.First().File);
+        var moved = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (block, tensors) in _before)
+        {
+            foreach (var tensor in tensors)
+            {
+                var file = _source.Files.FileOf(tensor.Name);
+                if (tensor.Pieces.Count == 1 && now[Key(block, tensor.Pieces[0])] != file)
+                    moved[tensor.Name] = file;
+            }
+        }
+        return moved;
+    }
 
     private ElementType TypeOf(BlockInfo block, PublishedTensor tensor) =>
         _source.Tensors.Entries[_before[block].First(before => before.Pieces[0].Parameter == tensor.Pieces[0].Parameter).Name].Type;
@@ -139,10 +162,11 @@ internal sealed class CheckpointConversion : IDisposable
         }
     }
 
-    private static void WriteIndex(string path, string target, SortedDictionary<string, string> index)
+    private void WriteIndex(string path, string target, SortedDictionary<string, string> index)
     {
         var json = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
         json["weight_map"] = new JsonObject(index.Select(pair => KeyValuePair.Create(pair.Key, (JsonNode?)pair.Value)));
+        TensorHomes.Write(json, Moved());
         File.WriteAllText(target, json.ToJsonString(new JsonSerializerOptions { WriteIndented = true }) + "\n");
     }
 }

@@ -99,7 +99,7 @@ internal static class ShardIndex
     }
 
     /// <summary>Neither a path nor anything that one of the systems takes for one.</summary>
-    private static bool IsPlainFileName(string file) => file is not ("" or "." or "..") && !file.AsSpan().ContainsAny("/\\:\0");
+    public static bool IsPlainFileName(string file) => file is not ("" or "." or "..") && !file.AsSpan().ContainsAny("/\\:\0");
 
     private static void Require(bool isMet, string path, string rule)
     {

@@ -65,24 +65,23 @@ public sealed class CheckpointTests
     }
 
     [Fact]
-    public void Shards_are_converted_and_come_back_with_the_same_tensors()
+    public void Shards_come_back_from_the_other_layout_with_the_same_bytes()
     {
         using var scope = NewDisposeScope();
         using var folder = Mixtral((config, tensors) =>
         {
             tensors["model.embed_tokens.weight"] = randn(10, 32);
             return config;
-        }, maxShardBytes: 60_000);
+        }, maxShardBytes: 30_000);
         using var target = new TemporaryFolder();
         using (var checkpoint = Checkpoint.Open(folder.FullName))
             checkpoint.Convert(BlockLayout.Fused, target.File("fused"));
         using (var fused = Checkpoint.Open(target.File("fused")))
             fused.Convert(BlockLayout.PerExpert, target.File("back"));
-        using var before = SafetensorsFolder.Open(folder.FullName);
-        using var after = SafetensorsFolder.Open(target.File("back"));
-        after.Entries.Keys.Should().BeEquivalentTo(before.Entries.Keys);
-        foreach (var name in before.Entries.Keys)
-            Core.Tests.Compare.SameBits(after.ReadTensor(name), before.ReadTensor(name), name);
+        Directory.EnumerateFiles(target.File("fused")).Count().Should().BeLessThan(Directory.EnumerateFiles(folder.FullName).Count(), "some shards held parts only");
+        foreach (var path in Directory.EnumerateFiles(folder.FullName))
+            File.ReadAllBytes(Path.Combine(target.File("back"), Path.GetFileName(path))).AsSpan().SequenceEqual(File.ReadAllBytes(path)).Should().BeTrue("{0} is the same to the byte", path);
+        Directory.EnumerateFiles(target.File("back")).Should().HaveCount(Directory.EnumerateFiles(folder.FullName).Count());
         Directory.EnumerateFileSystemEntries(target.FullName).Should().HaveCount(2, "nothing is left beside the results");
     }
 

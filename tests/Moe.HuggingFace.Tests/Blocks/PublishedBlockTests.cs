@@ -1,3 +1,4 @@
+using Moe.Core;
 using Moe.Core.Tests;
 using static TorchSharp.torch;
 
@@ -35,6 +36,34 @@ public sealed class PublishedBlockTests
         deviations.Where(deviation => deviation.IsTooLarge).Should().BeEmpty();
         gradients.Keys.Select(key => $"grad.{key}").Should().BeEquivalentTo(
             numbers.Keys.Where(key => key.StartsWith("grad.", StringComparison.Ordinal) && !key.Contains("e_score_correction_bias", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void The_gate_of_a_block_has_its_authors_auxiliary_losses(string name)
+    {
+        using var scope = NewDisposeScope();
+        var published = new PublishedCase(name);
+        var losses = published.Losses();
+        using var folder = published.Checkpoint();
+        using var checkpoint = Checkpoint.Open(folder.FullName);
+        using var block = checkpoint.LoadBlock();
+        var numbers = published.Numbers();
+        var mask = numbers.GetValueOrDefault("attention_mask")?.to(ScalarType.Bool);
+
+        var balance = new LoadBalance(name == "switch_transformers" ? new() { Scope = TokenScope.Sequence } : LoadBalanceOptions.HuggingFace);
+        Check("load_balancing_loss", balance, null);
+        Check("load_balancing_loss_masked", balance, mask);
+        Check("router_z_loss", new RouterZLoss(), null);
+
+        void Check(string loss, BalanceLoss ours, Tensor? real)
+        {
+            if (!losses.Has(loss) || (loss.EndsWith("masked", StringComparison.Ordinal) && real is null))
+                return;
+            using var pass = new RoutingPass(real);
+            _ = block.Layer.forward(numbers["input"], pass);
+            ours.Compute(pass.Layers).Single().item<float>().Should().BeApproximately((float)losses.Real(loss), (float)(1e-5 * Math.Max(1, losses.Real(loss))), loss);
+        }
     }
 
     [Fact]

@@ -15,6 +15,9 @@ internal sealed record PublishedCase(string Folder)
 
     public string InputPath => Path.Combine(Fixtures, Folder, "io.safetensors");
 
+    /// <summary>The auxiliary losses by the authors' own functions.</summary>
+    public ModelConfig Losses() => ModelConfig.Read(Path.Combine(Fixtures, Folder, "losses.json"));
+
     /// <summary>What went in and what came out.</summary>
     public Dictionary<string, Tensor> Numbers()
     {
