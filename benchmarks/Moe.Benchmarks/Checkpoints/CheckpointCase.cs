@@ -1,5 +1,5 @@
 using System.IO.Enumeration;
-using Moe.Benchmarks.Em;
+using Moe.Benchmarks.Measured;
 using Moe.Benchmarks.Ratios;
 using Moe.HuggingFace;
 
@@ -40,7 +40,7 @@ internal sealed class CheckpointCase(string id, BlockLayout layout, ElementType 
     /// <param name="parent">Where the file may lie for a while.</param>
     /// <param name="seconds">Time for the rounds; there are at least three.</param>
     /// <param name="cancellation">Ends it between two rounds.</param>
-    public IReadOnlyList<EmRow> Measure(string parent, double seconds, CancellationToken cancellation)
+    public IReadOnlyList<MeasuredRow> Measure(string parent, double seconds, CancellationToken cancellation)
     {
         using var block = new BlockFolder(parent, layout, type, experts, width, hidden);
         var plain = new PlainReading(block.FileName);
@@ -70,7 +70,7 @@ internal sealed class CheckpointCase(string id, BlockLayout layout, ElementType 
     private bool IsMeant(string pattern) =>
         FileSystemName.MatchesSimpleExpression($"*{pattern}*", Id) && (!IsSmoke || pattern.Contains(Smoke, StringComparison.OrdinalIgnoreCase));
 
-    private IEnumerable<EmRow> Peak(BlockFolder block)
+    private IEnumerable<MeasuredRow> Peak(BlockFolder block)
     {
         if (!ResidentMemory.IsTold)
             yield break;
@@ -78,10 +78,10 @@ internal sealed class CheckpointCase(string id, BlockLayout layout, ElementType 
         yield return Row("peak of memory while the block is loaded", [peak], "B", "bytes of its tensors", [block.Bytes], IsSmoke ? null : MostMemory * block.Bytes);
     }
 
-    private EmRow Row(string what, IReadOnlyList<double> samples, string unit, string against, IReadOnlyList<double> others, double? target = null)
+    private MeasuredRow Row(string what, IReadOnlyList<double> samples, string unit, string against, IReadOnlyList<double> others, double? target = null)
     {
         var spread = Quartiles.Of(samples);
-        return new EmRow
+        return new MeasuredRow
         {
             Case = Id,
             What = what,

@@ -1,5 +1,6 @@
 using System.IO.Enumeration;
 using Moe.Benchmarks.Em.Cases;
+using Moe.Benchmarks.Measured;
 using Moe.Benchmarks.Ratios;
 
 namespace Moe.Benchmarks.Em;
@@ -35,12 +36,12 @@ internal abstract class EmCase(string id)
     /// <summary>Measures.</summary>
     /// <param name="seconds">Time for the rounds; there are at least three.</param>
     /// <param name="cancellation">Ends it between two rounds, and in fits.</param>
-    public abstract IReadOnlyList<EmRow> Measure(double seconds, CancellationToken cancellation);
+    public abstract IReadOnlyList<MeasuredRow> Measure(double seconds, CancellationToken cancellation);
 
-    protected EmRow Row(string what, IEnumerable<double> samples, string unit, string? against = null, IEnumerable<double>? others = null, double? target = null)
+    protected MeasuredRow Row(string what, IEnumerable<double> samples, string unit, string? against = null, IEnumerable<double>? others = null, double? target = null)
     {
         var spread = Quartiles.Of(samples);
-        return new EmRow
+        return new MeasuredRow
         {
             Case = Id,
             What = what,

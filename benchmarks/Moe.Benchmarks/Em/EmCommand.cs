@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Moe.Benchmarks.Measured;
 using Moe.Benchmarks.Ratios;
 
 namespace Moe.Benchmarks.Em;
@@ -45,14 +46,14 @@ internal static class EmCommand
         {
             using var file = json is null ? null : new ResultFile(json);
             Console.WriteLine(MeasuringEnvironment.Describe(MeasuringDevice.Cpu));
-            var rows = new List<EmRow>();
+            var rows = new List<MeasuredRow>();
             foreach (var (place, own) in cases.Index())
             {
                 rows.AddRange(own.Measure(seconds, cancellation.Token));
                 Console.Error.WriteLine($"[{place + 1}/{cases.Count}] {own.Id}");
             }
-            EmTable.Print(rows);
-            file?.Write(EmRow.ToJson(rows));
+            MeasuredTable.Print(rows);
+            file?.Write(MeasuredRow.ToJson(rows));
             return Commands.Ok;
         }
         catch (OperationCanceledException)

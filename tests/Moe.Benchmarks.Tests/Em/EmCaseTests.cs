@@ -1,4 +1,5 @@
 using Moe.Benchmarks.Em;
+using Moe.Benchmarks.Measured;
 
 namespace Moe.Benchmarks.Tests.Em;
 
@@ -20,9 +21,9 @@ public sealed class EmCaseTests
     [InlineData(2.0, "2.00 [2.00, 2.00]", "1.00 missed", "1.00")]
     public void The_table_says_whether_a_target_was_met(double value, string shown, string verdict, string ratio)
     {
-        var row = new EmRow { Case = "a", What = "b", Value = value, Low = value, High = value, Unit = "ms", Against = "c", AgainstValue = 2, Target = 1 };
+        var row = new MeasuredRow { Case = "a", What = "b", Value = value, Low = value, High = value, Unit = "ms", Against = "c", AgainstValue = 2, Target = 1 };
 
-        EmTable.Cells(row).Should().Equal("a", "b", shown, "ms", "c", "2.00", ratio, verdict);
-        EmTable.Cells(row with { Against = null, AgainstValue = null, Target = null }).TakeLast(4).Should().Equal("-", "-", "-", "-");
+        MeasuredTable.Cells(row).Should().Equal("a", "b", shown, "ms", "c", "2.00", ratio, verdict);
+        MeasuredTable.Cells(row with { Against = null, AgainstValue = null, Target = null }).TakeLast(4).Should().Equal("-", "-", "-", "-");
     }
 }

@@ -1,3 +1,4 @@
+using Moe.Benchmarks.Measured;
 using Moe.Classical;
 using static TorchSharp.torch;
 
@@ -10,7 +11,7 @@ namespace Moe.Benchmarks.Em.Cases;
 /// <param name="targetMs">The most that an iteration should take.</param>
 internal sealed class IterationCase(string id, Func<EmProblem> problem, int iterations, double? targetMs) : EmCase(id)
 {
-    public override IReadOnlyList<EmRow> Measure(double seconds, CancellationToken cancellation)
+    public override IReadOnlyList<MeasuredRow> Measure(double seconds, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         var own = problem();

@@ -1,3 +1,4 @@
+using Moe.Benchmarks.Measured;
 using Moe.Classical;
 using static TorchSharp.torch;
 
@@ -9,7 +10,7 @@ namespace Moe.Benchmarks.Em.Cases;
 /// <param name="iterations">Iterations of a fit.</param>
 internal sealed class OutOfFoldCase(string id, int rows, int iterations) : EmCase(id)
 {
-    public override IReadOnlyList<EmRow> Measure(double seconds, CancellationToken cancellation)
+    public override IReadOnlyList<MeasuredRow> Measure(double seconds, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         var data = DrawnProblem.Regimes(rows);

@@ -1,3 +1,4 @@
+using Moe.Benchmarks.Measured;
 using Moe.Benchmarks.Ratios;
 using Moe.Classical;
 using static TorchSharp.torch;
@@ -11,7 +12,7 @@ internal sealed class PredictionCase(string id, int rows) : EmCase(id)
 {
     private const int Times = 10;
 
-    public override IReadOnlyList<EmRow> Measure(double seconds, CancellationToken cancellation)
+    public override IReadOnlyList<MeasuredRow> Measure(double seconds, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         var problem = DrawnProblem.Lines(Times * rows, 10);
@@ -46,7 +47,7 @@ internal sealed class PredictionCase(string id, int rows) : EmCase(id)
     private static void Predict(FittedMixture mixture, Tensor inputs) => mixture.forward(inputs).Dispose();
 
     /// <summary>The peak of resident memory, of more rows than were predicted before, since freed memory stays with the process.</summary>
-    private IEnumerable<EmRow> Peaks(FittedMixture mixture)
+    private IEnumerable<MeasuredRow> Peaks(FittedMixture mixture)
     {
         if (!MeasuringEnvironment.HasGlibc)
             yield break;

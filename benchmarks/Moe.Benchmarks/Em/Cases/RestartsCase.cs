@@ -1,3 +1,4 @@
+using Moe.Benchmarks.Measured;
 using Moe.Classical;
 using static TorchSharp.torch;
 
@@ -9,7 +10,7 @@ namespace Moe.Benchmarks.Em.Cases;
 /// <param name="restarts">How many starts.</param>
 internal sealed class RestartsCase(string id, string golden, int restarts) : EmCase(id)
 {
-    public override IReadOnlyList<EmRow> Measure(double seconds, CancellationToken cancellation)
+    public override IReadOnlyList<MeasuredRow> Measure(double seconds, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         var problem = GoldenProblem.Read(golden);

@@ -1,9 +1,9 @@
 using System.Text.Json;
 
-namespace Moe.Benchmarks.Em;
+namespace Moe.Benchmarks.Measured;
 
 /// <summary>One number as it is written to the file: the names, in snake case, are a contract.</summary>
-internal sealed record EmRow
+internal sealed record MeasuredRow
 {
     private static readonly JsonSerializerOptions Format = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true };
 
@@ -35,5 +35,5 @@ internal sealed record EmRow
     /// <summary>The most that the value should be; null for no promise.</summary>
     public double? Target { get; init; }
 
-    public static string ToJson(IEnumerable<EmRow> rows) => JsonSerializer.Serialize(rows, Format) + "\n";
+    public static string ToJson(IEnumerable<MeasuredRow> rows) => JsonSerializer.Serialize(rows, Format) + "\n";
 }

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Moe.Benchmarks.Em;
+namespace Moe.Benchmarks.Measured;
 
 /// <summary>Rounds of a measurement for a time.</summary>
 internal static class Rounds

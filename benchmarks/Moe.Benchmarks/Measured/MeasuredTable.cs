@@ -1,15 +1,15 @@
 using System.Globalization;
 using Spectre.Console;
 
-namespace Moe.Benchmarks.Em;
+namespace Moe.Benchmarks.Measured;
 
 /// <summary>The results as people read them.</summary>
-internal static class EmTable
+internal static class MeasuredTable
 {
     // Wide enough for all columns where the output is a file.
     private const int Width = 220;
 
-    public static void Print(IReadOnlyList<EmRow> rows)
+    public static void Print(IReadOnlyList<MeasuredRow> rows)
     {
         var console = AnsiConsole.Create(new AnsiConsoleSettings());
         console.Profile.Width = Math.Max(Width, console.Profile.Width);
@@ -28,7 +28,7 @@ internal static class EmTable
     }
 
     /// <summary>A row of the table; - where there is nothing to compare with.</summary>
-    internal static IEnumerable<string> Cells(EmRow row) =>
+    internal static IEnumerable<string> Cells(MeasuredRow row) =>
     [
         row.Case, row.What, $"{Short(row.Value)} [{Short(row.Low)}, {Short(row.High)}]", row.Unit,
         row.Against ?? "-", Short(row.AgainstValue), Short(row.Ratio), row.Target is { } target ? $"{Short(target)} {(row.Value <= target ? "met" : "missed")}" : "-",
