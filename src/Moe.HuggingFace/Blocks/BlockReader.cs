@@ -87,19 +87,17 @@ internal static class BlockReader
 
     /// <summary>The type in which a tensor's numbers come out; that of a quantised one is BFloat16, as its publishers decode it.</summary>
     public static ScalarType StoredType(ITensorStore store, PublishedTensor tensor) =>
-        IsQuantised(store, tensor) ? ScalarType.BFloat16 : TorchType(store.Entries[tensor.Name].Type);
+        tensor.IsQuantised(store) ? ScalarType.BFloat16 : store.Entries[tensor.Name].Type.ToTorch();
 
     private static bool LiesAsStored(ITensorStore store, PublishedTensor tensor, WeightPiece piece, ScalarType stored, Tensor parameter) =>
-        !IsQuantised(store, tensor) && piece.IsInOrder && parameter.dtype == stored;
-
-    private static bool IsQuantised(ITensorStore store, PublishedTensor tensor) => tensor.IsMxfp4 || store.Entries[tensor.Name].Type == ElementType.Float8E4M3;
+        !tensor.IsQuantised(store) && piece.IsInOrder && parameter.dtype == stored;
 
     private static void Fill(ITensorStore store, PublishedTensor tensor, WeightPiece piece, ScalarType stored, Tensor parameter)
     {
         using var scope = NewDisposeScope();
         using var constant = no_grad();
         var published = tensor.IsMxfp4 ? Mxfp4Pieces.Decoded(store, tensor, piece)
-            : IsQuantised(store, tensor) ? Float8Blocks.Decoded(store, tensor, piece)
+            : tensor.IsQuantised(store) ? Float8Blocks.Decoded(store, tensor, piece)
             : Plain(store, tensor, piece, stored);
         foreach (var (theirs, own) in piece.Pairs(published, parameter))
             own.copy_(theirs);
@@ -114,13 +112,4 @@ internal static class BlockReader
 
     private static bool IsFloating(ElementType type) =>
         type is ElementType.Float64 or ElementType.Float32 or ElementType.Float16 or ElementType.BFloat16 or ElementType.Float8E4M3;
-
-    private static ScalarType TorchType(ElementType type) => type switch
-    {
-        ElementType.Float64 => ScalarType.Float64,
-        ElementType.Float32 => ScalarType.Float32,
-        ElementType.Float16 => ScalarType.Float16,
-        ElementType.BFloat16 => ScalarType.BFloat16,
-        _ => throw new ArgumentOutOfRangeException(nameof(type), type, "A weight is of a floating type."),
-    };
 }

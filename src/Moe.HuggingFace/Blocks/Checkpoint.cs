@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Moe.Core;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -123,8 +124,19 @@ public sealed class Checkpoint : IDisposable
         var keepsBytes = options.Compression == WeightCompression.Mxfp4 && block.Layout == BlockLayout.Mxfp4;
         PublishedTensor[] read = [.. tensors.Where(tensor => !keepsBytes || !tensor.IsMxfp4)];
         var parameters = BlockReader.Read(_tensors, read, _plan.Parameters, (name, _) => name.StartsWith("gate.", StringComparison.Ordinal) ? router : type, cancellationToken);
-        var experts = keepsBytes ? BlockBuilder.Mxfp4Experts(_plan, _tensors, tensors, parameters) : BlockBuilder.Experts(_plan, parameters, options.Compression);
-        var layer = BlockBuilder.Build(_plan, experts, parameters, type, options.Generator);
+        MixtureOfExperts layer;
+        try
+        {
+            var experts = keepsBytes ? BlockBuilder.Mxfp4Experts(_plan, _tensors, tensors, parameters) : BlockBuilder.Experts(_plan, parameters, options.Compression);
+            layer = BlockBuilder.Build(_plan, experts, parameters, type, options.Generator);
+        }
+        catch
+        {
+            // Widths that a compression does not suit, for one.
+            foreach (var parameter in parameters.Values)
+                parameter.Dispose();
+            throw;
+        }
         if (options.Device is { } device && device.type != DeviceType.CPU)
             layer.to(device);
         return new PublishedBlock(Family, _plan, block, layer, types, options.Compression);

@@ -27,7 +27,7 @@ internal sealed class CheckpointConversion : IDisposable
         foreach (var block in source.Blocks.Where(block => block.Layout != to))
         {
             var before = _before[block] = source.Checked(block);
-            if (before.FirstOrDefault(IsQuantised) is { } quantised)
+            if (before.FirstOrDefault(tensor => tensor.IsQuantised(source.Tensors)) is { } quantised)
                 throw new NotSupportedException($"{quantised.Name} is quantised: a change of its layout would not keep its bytes. Load the block and write it, which decodes it.");
             foreach (var tensor in before)
             {
@@ -48,13 +48,13 @@ internal sealed class CheckpointConversion : IDisposable
     public void Write(string folder, CancellationToken cancellationToken)
     {
         var index = new SortedDictionary<string, string>(StringComparer.Ordinal);
-        foreach (var name in _source.Files.Files.Concat(_made.Values.Select(made => FileOf(made.Block, made.Tensor))).Distinct(StringComparer.Ordinal))
+        var kept = _source.Tensors.Entries.Values.Where(entry => !_used.Contains(entry.Name)).ToLookup(entry => _source.Files.FileOf(entry.Name), TensorDescription.Of);
+        var made = _made.Values.ToLookup(made => FileOf(made.Block, made.Tensor), made => new TensorDescription(made.Tensor.Name, TypeOf(made.Block, made.Tensor), made.Tensor.Shape));
+        foreach (var name in _source.Files.Files.Union(made.Select(file => file.Key)))
         {
             // A file that was nothing but parts of tensors that are whole now is gone, until they are parted again.
             var like = _source.Files.Files.Contains(name) ? name : _source.Files.Files[0];
-            var kept = _source.Tensors.Entries.Values.Where(entry => _source.Files.FileOf(entry.Name) == name && !_used.Contains(entry.Name)).Select(TensorDescription.Of);
-            var made = _made.Values.Where(pair => FileOf(pair.Block, pair.Tensor) == name).Select(pair => new TensorDescription(pair.Tensor.Name, TypeOf(pair.Block, pair.Tensor), pair.Tensor.Shape));
-            TensorDescription[] tensors = [.. kept.Concat(made).OrderBy(tensor => tensor.Name, StringComparer.Ordinal)];
+            TensorDescription[] tensors = [.. kept[name].Concat(made[name]).OrderBy(tensor => tensor.Name, StringComparer.Ordinal)];
             if (tensors.Length == 0)
                 continue;
             SafetensorsWriter.WritePieces(Path.Combine(folder, name), tensors, (tensor, first, target) => Fill(tensor, first, target, cancellationToken), _source.Files.MetadataOf(like), OrderOf(like));
@@ -74,8 +74,6 @@ internal sealed class CheckpointConversion : IDisposable
     }
 
     private static string Key(BlockInfo block, WeightPiece piece) => $"{block.Beginning}{piece.Parameter}[{piece.Expert}]";
-
-    private bool IsQuantised(PublishedTensor tensor) => tensor.IsMxfp4 || _source.Tensors.Entries[tensor.Name].Type == ElementType.Float8E4M3;
 
     /// <summary>Some tools sort a file by names alone, others by types first: as the source is, so is the target, and the way back gives the same bytes.</summary>
     private TensorOrder OrderOf(string file)

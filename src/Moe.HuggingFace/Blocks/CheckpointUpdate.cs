@@ -21,7 +21,7 @@ internal sealed class CheckpointUpdate : IDisposable
                 throw new NotSupportedException($"The weights of {block.Info.Beginning} are kept as {compression}: they are not what the checkpoint has.");
             foreach (var tensor in source.Checked(block.Info))
             {
-                if (tensor.IsMxfp4 || source.Tensors.Entries[tensor.Name].Type == ElementType.Float8E4M3)
+                if (tensor.IsQuantised(source.Tensors))
                     throw new NotSupportedException($"{tensor.Name} is quantised in {source.Folder}, and trained weights are not quantised again. {nameof(PublishedBlock.Weights)} gives their numbers.");
                 if (!_blockOf.TryAdd(tensor.Name, block))
                     throw new ArgumentException($"The block {block.Info.Beginning} is there twice.", nameof(blocks));

@@ -23,6 +23,10 @@ internal sealed record PublishedTensor(string Name, long[] Shape, WeightRole Rol
     /// <summary>What the file has under <see cref="ScalesName"/>.</summary>
     public long[] ScalesShape => [.. Shape[..^1], Shape[^1] / 32];
 
+    /// <summary>Whether its numbers come out by decoding.</summary>
+    /// <param name="store">Where it is.</param>
+    public bool IsQuantised(ITensorStore store) => IsMxfp4 || store.Entries[Name].Type == ElementType.Float8E4M3;
+
     /// <summary>Whether a gradient reaches it.</summary>
     public bool IsTrainable => Role != WeightRole.SelectionBias;
 }

@@ -54,6 +54,21 @@ public sealed class MadeUpBlockTests
         File.ReadAllBytes(Path.Combine(target.File("back"), "model.safetensors")).AsSpan().SequenceEqual(File.ReadAllBytes(folder.File("model.safetensors"))).Should().BeTrue();
     }
 
+    [Fact]
+    public void A_compression_that_does_not_suit_the_widths_leaves_no_tensors_behind()
+    {
+        using var scope = NewDisposeScope();
+        var made = MadeUpBlock.All.Single(block => block.Name == "glm4_moe");
+        using var folder = Written(made, made.Weights(1));
+        using var checkpoint = Checkpoint.Open(folder.FullName);
+        checkpoint.LoadBlock().Dispose();
+        var before = TorchSharp.DisposeScopeManager.Statistics.ThreadTotalLiveCount;
+
+        checkpoint.Invoking(it => it.LoadBlock(options: new() { Compression = WeightCompression.Mxfp4 })).Should().Throw<ArgumentException>();
+
+        TorchSharp.DisposeScopeManager.Statistics.ThreadTotalLiveCount.Should().Be(before);
+    }
+
     private static TemporaryFolder Written(MadeUpBlock made, Dictionary<string, Tensor> weights)
     {
         var folder = new TemporaryFolder();
