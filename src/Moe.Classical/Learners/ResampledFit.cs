@@ -6,22 +6,18 @@ namespace Moe.Classical;
 /// <summary>Fits any learner to weighted rows, whatever it does with weights (<see cref="WeightSupport"/>).</summary>
 internal static class ResampledFit
 {
-    /// <summary>Rows that count less than this, as a share of the mean, are left away where rows are counted.</summary>
-    private const double Negligible = 1e-8;
-
     /// <summary>Fits.</summary>
     /// <param name="learner">What to fit.</param>
     /// <param name="data">With weights or without.</param>
     /// <param name="context">Its seed is that of the draw too.</param>
-    /// <param name="dropNegligible">Whether a learner that takes weights gets only the rows that count; an <see cref="IOutOfSample"/> then answers for those only.</param>
-    public static IExpert Fit(IExpertLearner learner, FitData data, FitContext context, bool dropNegligible = false)
+    public static IExpert Fit(IExpertLearner learner, FitData data, FitContext context)
     {
         using var scope = NewDisposeScope();
-        return learner.Fit(Prepare(learner.Weights, data, context.Seed, dropNegligible), context);
+        return learner.Fit(Prepare(learner.Weights, data, context.Seed), context);
     }
 
     /// <summary>The rows and weights that a learner of some support for weights gets; new tensors are in the caller's dispose scope.</summary>
-    public static FitData Prepare(WeightSupport support, FitData data, long seed, bool dropNegligible)
+    public static FitData Prepare(WeightSupport support, FitData data, long seed)
     {
         if (data.Weights is null)
             return data;
@@ -47,8 +43,7 @@ internal static class ResampledFit
                 var relative = data.Weights.clone();
                 foreach (ref var weight in HostMemory.Of<double>(relative))
                     weight /= mean;
-                var rescaled = data.WithWeights(relative);
-                return dropNegligible ? rescaled.Select(tensor(Kept(weights, Negligible * mean))) : rescaled;
+                return data.WithWeights(relative);
         }
     }
 

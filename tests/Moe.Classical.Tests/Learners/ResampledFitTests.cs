@@ -9,8 +9,8 @@ public sealed class ResampledFitTests
     {
         using var scope = NewDisposeScope();
         var data = Rows.Linear(4, 1).WithWeights(tensor(new double[] { 0, 2, 1, 3 }));
-        var drawn = ResampledFit.Prepare(WeightSupport.Resample, data, 7, false);
-        var again = ResampledFit.Prepare(WeightSupport.Resample, data.WithWeights(tensor(new double[] { 0, 2e9, 1e9, 3e9 })), 7, false);
+        var drawn = ResampledFit.Prepare(WeightSupport.Resample, data, 7);
+        var again = ResampledFit.Prepare(WeightSupport.Resample, data.WithWeights(tensor(new double[] { 0, 2e9, 1e9, 3e9 })), 7);
 
         drawn.Weights.Should().BeNull();
         drawn.Rows.Should().Be(3);
@@ -23,18 +23,17 @@ public sealed class ResampledFitTests
     {
         using var scope = NewDisposeScope();
         var data = Rows.Linear(9, 1);
-        var drawn = ResampledFit.Prepare(WeightSupport.Resample, data.WithWeights(full(9, 0.1, dtype: ScalarType.Float64)), 3, false);
+        var drawn = ResampledFit.Prepare(WeightSupport.Resample, data.WithWeights(full(9, 0.1, dtype: ScalarType.Float64)), 3);
         drawn.Response.Values.data<double>().ToArray().Should().Equal(data.Response.Values.data<double>().ToArray());
     }
 
     [Fact]
-    public void Weights_are_rescaled_to_mean_one_and_negligible_rows_dropped_if_wanted()
+    public void Weights_are_rescaled_to_mean_one_and_halves_make_hard_rows()
     {
         using var scope = NewDisposeScope();
         var data = Rows.Linear(3, 1).WithWeights(tensor(new[] { 3e5, 1e-5, 1e5 }));
-        ResampledFit.Prepare(WeightSupport.Native, data, 0, false).Weights!.mean().item<double>().Should().BeApproximately(1, 1e-12);
-        ResampledFit.Prepare(WeightSupport.Native, data, 0, true).Rows.Should().Be(2);
-        ResampledFit.Prepare(WeightSupport.HardOnly, data.WithWeights(tensor(new[] { 1.0, 0, 1 })), 0, false).Rows.Should().Be(2);
+        ResampledFit.Prepare(WeightSupport.Native, data, 0).Weights!.mean().item<double>().Should().BeApproximately(1, 1e-12);
+        ResampledFit.Prepare(WeightSupport.HardOnly, data.WithWeights(tensor(new[] { 1.0, 0, 1 })), 0).Rows.Should().Be(2);
     }
 
     [Fact]

@@ -52,7 +52,7 @@ public sealed class NetworkLearner : IExpertLearner
         context.CancellationToken.ThrowIfCancellationRequested();
         using var scope = NewDisposeScope();
         using var gradients = enable_grad();
-        var rows = ResampledFit.Prepare(WeightSupport.Native, data, 0, dropNegligible: false).Counting(out _);
+        var rows = ResampledFit.Prepare(WeightSupport.Native, data, 0).Counting(out _);
         var previous = context.Previous as NetworkExpert;
         if (previous is not null && (previous.InputWidth != data.Width || previous.OutputWidth != data.Response.Width || previous.ResponseKind != data.Response.Kind))
             previous = null;
