@@ -67,7 +67,10 @@ internal static class BlockReader
                 {
                     cancellationToken.ThrowIfCancellationRequested();
                     if (!parameters.TryGetValue(piece.Parameter, out var parameter))
+                    {
                         parameters[piece.Parameter] = parameter = empty(shapes[piece.Parameter], dtype: typeOf(piece.Parameter, stored), device: CPU).DetachFromDisposeScope();
+                        LargePages.Request(parameter);
+                    }
                     if (LiesAsStored(store, tensor, piece, stored, parameter))
                         stretches.AddRange(StoredStretch.Of(tensor, piece, parameter));
                     else

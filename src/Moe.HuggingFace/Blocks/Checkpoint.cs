@@ -137,8 +137,16 @@ public sealed class Checkpoint : IDisposable
                 parameter.Dispose();
             throw;
         }
-        if (options.Device is { } device && device.type != DeviceType.CPU)
-            layer.to(device);
+        try
+        {
+            if (options.Device is { } device && device.type != DeviceType.CPU)
+                layer.to(device);
+        }
+        catch
+        {
+            layer.Dispose();
+            throw;
+        }
         return new PublishedBlock(Family, _plan, block, layer, types, options.Compression);
     }
 

@@ -3,7 +3,7 @@ using Moe.Core;
 
 namespace Moe.HuggingFace;
 
-/// <summary>The fields of a <c>config.json</c>. A field that is null counts as absent.</summary>
+/// <summary>The fields of a <c>config.json</c>. A field that is null counts as absent, but for <see cref="IsNull"/>.</summary>
 public sealed class ModelConfig
 {
     private readonly JsonElement _json;
@@ -43,6 +43,9 @@ public sealed class ModelConfig
 
     /// <summary>Whether a field is there and not null.</summary>
     public bool Has(string field) => _json.TryGetProperty(field, out var value) && value.ValueKind != JsonValueKind.Null;
+
+    /// <summary>Whether a field is there and null: "none" to some models, where an absent one means a number.</summary>
+    public bool IsNull(string field) => _json.TryGetProperty(field, out var value) && value.ValueKind == JsonValueKind.Null;
 
     /// <summary>A whole number that fits an <see cref="int"/>.</summary>
     /// <exception cref="InvalidDataException">It is not there, or something else.</exception>

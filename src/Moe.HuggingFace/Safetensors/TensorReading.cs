@@ -1,4 +1,3 @@
-using Moe.Core;
 using static TorchSharp.torch;
 
 namespace Moe.HuggingFace;
@@ -6,8 +5,6 @@ namespace Moe.HuggingFace;
 /// <summary>Whole tensors out of stores.</summary>
 internal static class TensorReading
 {
-    private const int Piece = 1 << 26;
-
     /// <summary>What a store says of a tensor.</summary>
     /// <exception cref="KeyNotFoundException">There is none of that name.</exception>
     public static TensorEntry Entry(this ITensorStore store, string name, string path)
@@ -16,22 +13,15 @@ internal static class TensorReading
         return store.Entries.TryGetValue(name, out var entry) ? entry : throw new KeyNotFoundException($"{path} has no tensor \"{name}\".");
     }
 
-    /// <summary>Reads piece by piece into the memory of a new tensor.</summary>
-    public static unsafe Tensor ReadWhole(this ITensorStore store, string name, string path)
+    /// <summary>Reads into the memory of a new tensor.</summary>
+    public static Tensor ReadWhole(this ITensorStore store, string name, string path)
     {
         var entry = store.Entry(name, path);
         var tensor = empty([.. entry.Shape], entry.Type.ToTorch(), CPU);
         try
         {
-            var start = HostMemory.Start<byte>(tensor);
-            for (long done = 0; done < entry.ByteCount;)
-            {
-                var piece = new Span<byte>(start + done, (int)Math.Min(Piece, entry.ByteCount - done));
-                store.Read(name, done, piece);
-                if (entry.Type == ElementType.Bool)
-                    RequireBools(piece, name, done, path);
-                done += piece.Length;
-            }
+            LargePages.Request(tensor);
+            TensorBytes.Read(store, name, 0, tensor, entry.Type == ElementType.Bool ? (bytes, place) => RequireBools(bytes, name, place, path) : null);
             return tensor;
         }
         catch

@@ -16,8 +16,9 @@ internal static class Dbrx
         Blocks = ["transformer.blocks.{layer}."],
         Gate = config =>
         {
+            // Null is no division at all; where nothing is said, the publishers' code divides by the sum.
             var ffn = config.Part("ffn_config");
-            var gate = PublishedGates.Qwen(config.Count("d_model"), ffn.Count("moe_num_experts"), ffn.Count("moe_top_k"), renormalize: ffn.Has("moe_normalize_expert_weights"));
+            var gate = PublishedGates.Qwen(config.Count("d_model"), ffn.Count("moe_num_experts"), ffn.Count("moe_top_k"), renormalize: !ffn.IsNull("moe_normalize_expert_weights"));
             return gate with { NormPower = ffn.Real("moe_normalize_expert_weights", 1), NormEpsilon = 0, InputJitter = ffn.Real("moe_jitter_eps", 0) };
         },
         GatedExperts = config =>

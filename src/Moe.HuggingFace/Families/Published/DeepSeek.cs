@@ -17,16 +17,6 @@ internal static class DeepSeek
 
     private static readonly WeightPlace[] Around3 = [new("mlp.gate.weight", RouterWeight), new("mlp.gate.e_score_correction_bias", SelectionBias), .. Shared];
 
-    private static readonly WeightPlace[] AroundErnie =
-    [
-        new("mlp.gate.weight", RouterWeight),
-        new("mlp.moe_statics.e_score_correction_bias", SelectionBias, WeightForm.OneRow),
-        .. Shared,
-        new("mlp.shared_experts.gate_proj.bias", SharedGateBias),
-        new("mlp.shared_experts.up_proj.bias", SharedUpBias),
-        new("mlp.shared_experts.down_proj.bias", SharedDownBias),
-    ];
-
     public static ModelFamily V2 { get; } = new()
     {
         Name = "DeepSeek-V2",
@@ -71,17 +61,36 @@ internal static class DeepSeek
         Shared = config => config.Count("moe_num_shared_experts", 0) is > 0 and var count ? new SharedExpert((long)count * config.Count("moe_intermediate_size")) : null,
         PerExpert =
         [
-            .. AroundErnie,
+            .. AroundErnie("mlp.moe_statics.e_score_correction_bias"),
             .. Qwen.ExpertsApart,
             new("mlp.experts.{expert}.gate_proj.bias", GateBias),
             new("mlp.experts.{expert}.up_proj.bias", UpBias),
             new("mlp.experts.{expert}.down_proj.bias", DownBias),
         ],
-        Fused = [.. AroundErnie, .. Qwen.ExpertsTogether, new("mlp.experts.gate_up_proj_bias", GateUpBias), new("mlp.experts.down_proj_bias", DownBias)],
+        Fused =
+        [
+            .. AroundErnie("mlp.gate.moe_statics.e_score_correction_bias"),
+            .. Qwen.ExpertsTogether,
+            new("mlp.experts.gate_up_proj_bias", GateUpBias),
+            new("mlp.experts.down_proj_bias", DownBias),
+        ],
     };
+
+    /// <summary>All but the experts; the biases that choose hang on the block as published, and on its gate in newer libraries.</summary>
+    private static WeightPlace[] AroundErnie(string selectionBias) =>
+    [
+        new("mlp.gate.weight", RouterWeight),
+        new(selectionBias, SelectionBias, WeightForm.OneRow),
+        .. Shared,
+        new("mlp.shared_experts.gate_proj.bias", SharedGateBias),
+        new("mlp.shared_experts.up_proj.bias", SharedUpBias),
+        new("mlp.shared_experts.down_proj.bias", SharedDownBias),
+    ];
 
     private static GatingOptions GateOfV2(ModelConfig config)
     {
+        if (config.Text("scoring_func", "softmax") != "softmax")
+            throw config.Wrong("scoring_func", "softmax");
         var (width, experts, choices) = (config.Count("hidden_size"), config.Count("n_routed_experts"), config.Count("num_experts_per_tok"));
         var scale = config.Real("routed_scaling_factor", 1);
         return config.Text("topk_method", "greedy") switch

@@ -38,11 +38,13 @@ internal static class Mixtral
     {
         Name = "MiniMax-M2",
         ModelType = "minimax_m2",
-        Gate = config => PublishedGates.DeepSeekV3(config.Count("hidden_size"), config.Count("num_local_experts"), config.Count("num_experts_per_tok")) with
-        {
-            NormEpsilon = 0,
-            InputJitter = config.Real("router_jitter_noise", 0),
-        },
+        Gate = config => config.Text("scoring_func", "sigmoid") != "sigmoid"
+            ? throw config.Wrong("scoring_func", "sigmoid")
+            : PublishedGates.DeepSeekV3(config.Count("hidden_size"), config.Count("num_local_experts"), config.Count("num_experts_per_tok")) with
+            {
+                NormEpsilon = 0,
+                InputJitter = config.Real("router_jitter_noise", 0),
+            },
         GatedExperts = Experts,
         PerExpert = PerExpert([new("block_sparse_moe.gate.weight", RouterWeight), new("block_sparse_moe.e_score_correction_bias", SelectionBias)]),
         Fused = Fused([new("mlp.gate.weight", RouterWeight), new("mlp.e_score_correction_bias", SelectionBias)]),

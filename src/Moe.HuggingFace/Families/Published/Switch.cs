@@ -16,7 +16,7 @@ internal static class Switch
         Gate = config => PublishedGates.Switch(config.Count("d_model"), config.Count("num_experts")) with
         {
             Bias = config.Flag("router_bias"),
-            InputJitter = config.Real("router_jitter_noise", 0),
+            InputJitter = config.Real("router_jitter_noise", 0.01),
             Capacity = new CapacityOptions { Fixed = config.Count("expert_capacity"), Scope = TokenScope.Sequence },
         },
         PlainExperts = config => config.Flag("is_gated_act")

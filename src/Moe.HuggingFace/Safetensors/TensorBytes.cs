@@ -1,3 +1,4 @@
+using System.Buffers;
 using Moe.Core;
 using static TorchSharp.torch;
 
@@ -9,12 +10,21 @@ internal static class TensorBytes
     private const int Chunk = 1 << 26;
 
     /// <summary>Fills a contiguous CPU tensor from a stretch of a stored one.</summary>
-    public static unsafe void Read(ITensorStore store, string name, long firstByte, Tensor target)
+    /// <param name="store">Where it is stored.</param>
+    /// <param name="name">Which.</param>
+    /// <param name="firstByte">Counted from the stored tensor's first.</param>
+    /// <param name="target">Filled as a whole.</param>
+    /// <param name="check">Sees each chunk when it is read, and its place in the target.</param>
+    public static unsafe void Read(ITensorStore store, string name, long firstByte, Tensor target, ReadOnlySpanAction<byte, long>? check = null)
     {
         var total = target.numel() * target.element_size();
         var memory = HostMemory.Start<byte>(target);
         for (var start = 0L; start < total; start += Chunk)
-            store.Read(name, firstByte + start, new Span<byte>(memory + start, (int)Math.Min(Chunk, total - start)));
+        {
+            var chunk = new Span<byte>(memory + start, (int)Math.Min(Chunk, total - start));
+            store.Read(name, firstByte + start, chunk);
+            check?.Invoke(chunk, start);
+        }
         GC.KeepAlive(target);
     }
 
