@@ -31,6 +31,41 @@ public sealed class PublishedSettingTests
     public void Scores_that_a_family_does_not_have_are_refused(string config) =>
         FluentActions.Invoking(() => Gate(config)).Should().Throw<InvalidDataException>().WithMessage("*scoring_func*expected s*");
 
+    [Theory]
+    [InlineData("phimoe", ""","hidden_size":4,"num_local_experts":4,"num_experts_per_tok":1""", "num_experts_per_tok is 1; expected 2*")]
+    [InlineData("deepseek_v2", ""","hidden_size":4,"n_routed_experts":4,"num_experts_per_tok":2,"norm_topk_prob":true""", "norm_topk_prob is true; expected false*")]
+    [InlineData("dbrx", ""","d_model":4,"ffn_config":{"ffn_hidden_size":8,"moe_num_experts":4,"moe_top_k":2,"uniform_expert_assignment":true}""", "uniform_expert_assignment is true; expected false*")]
+    [InlineData("ernie4_5_moe", ""","hidden_size":4,"moe_num_experts":4,"moe_gate_act":"sigmoid","moe_k":2""", "moe_gate_act is \"sigmoid\"; expected softmax*")]
+    [InlineData("ernie4_5_moe", ""","hidden_size":4,"moe_num_experts":4,"moe_k":2,"moe_norm_min":0.5""", "moe_norm_min is 0.5; expected a number between 0 and 1e-12*")]
+    [InlineData("switch_transformers", ""","d_model":4,"num_experts":4,"router_dtype":"bfloat16","expert_capacity":8""", "router_dtype is \"bfloat16\"; expected float32*")]
+    public void Settings_that_would_change_numbers_are_refused(string family, string settings, string message) =>
+        FluentActions.Invoking(() => Gate($$"""{"model_type":"{{family}}"{{settings}}}""")).Should().Throw<InvalidDataException>().WithMessage($"*: {message}");
+
+    [Theory]
+    [InlineData("", true)]
+    [InlineData(""","norm_topk_prob":true""", true)]
+    [InlineData(""","norm_topk_prob":false""", false)]
+    [InlineData(""","norm_topk_prob":null""", false)]
+    public void Weights_of_DeepSeek_V3_are_normalised_unless_the_settings_say_otherwise(string setting, bool renormalize) =>
+        Gate($$"""{"model_type":"deepseek_v3","hidden_size":4,"n_routed_experts":16,"num_experts_per_tok":2{{setting}}}""").Renormalize.Should().Be(renormalize);
+
+    [Theory]
+    [InlineData("", true)]
+    [InlineData(""","use_routing_bias":true""", true)]
+    [InlineData(""","use_routing_bias":false""", false)]
+    public void MiniMax_M2_chooses_by_biases_unless_the_settings_say_otherwise(string setting, bool hasBias) =>
+        Gate($$"""{"model_type":"minimax_m2","hidden_size":4,"num_local_experts":4,"num_experts_per_tok":2{{setting}}}""").SelectionBias.Should().Be(hasBias);
+
+    [Theory]
+    [InlineData("", 7, 1.702)]
+    [InlineData(""","swiglu_limit":5.5,"swiglu_alpha":1.5""", 5.5, 1.5)]
+    public void The_unit_of_gpt_oss_has_the_bound_and_the_slope_of_the_settings(string settings, double limit, double slope)
+    {
+        var config = ModelConfig.Parse($$"""{"model_type":"gpt_oss","hidden_size":4,"intermediate_size":8{{settings}}}""");
+
+        ModelFamilies.Of("gpt_oss").GatedExperts!(config).Unit.Should().Be(new ClampedSwiGlu { Limit = limit, Slope = slope });
+    }
+
     [Fact]
     public void Selection_biases_of_Ernie_hang_on_the_gate_where_experts_are_fused()
     {

@@ -18,6 +18,8 @@ internal static class Dbrx
         {
             // Null is no division at all; where nothing is said, the publishers' code divides by the sum.
             var ffn = config.Part("ffn_config");
+            if (ffn.Flag("uniform_expert_assignment"))
+                throw ffn.Wrong("uniform_expert_assignment", "false: with true the publishers' code measures speed, and chooses experts in turn");
             var gate = PublishedGates.Qwen(config.Count("d_model"), ffn.Count("moe_num_experts"), ffn.Count("moe_top_k"), renormalize: !ffn.IsNull("moe_normalize_expert_weights"));
             return gate with { NormPower = ffn.Real("moe_normalize_expert_weights", 1), NormEpsilon = 0, InputJitter = ffn.Real("moe_jitter_eps", 0) };
         },

@@ -45,18 +45,7 @@ internal static class DeepSeek
     {
         Name = "Ernie-4.5-MoE",
         ModelType = "ernie4_5_moe",
-        Gate = config => new GatingOptions
-        {
-            InputWidth = config.Count("hidden_size"),
-            ExpertCount = config.Count("moe_num_experts"),
-            TopK = config.Count("moe_k"),
-            Softmax = SoftmaxOrder.BeforeSelection,
-            SelectionBias = true,
-            Renormalize = true,
-
-            // Published as a floor of the sum of the chosen, which no softmax of these sizes comes near.
-            NormEpsilon = 0,
-        },
+        Gate = GateOfErnie,
         GatedExperts = config => Qwen.Experts(config, "moe_intermediate_size") with { Bias = config.Flag("use_bias") },
         Shared = config => config.Count("moe_num_shared_experts", 0) is > 0 and var count ? new SharedExpert((long)count * config.Count("moe_intermediate_size")) : null,
         PerExpert =
@@ -91,6 +80,8 @@ internal static class DeepSeek
     {
         if (config.Text("scoring_func", "softmax") != "softmax")
             throw config.Wrong("scoring_func", "softmax");
+        if (config.Flag("norm_topk_prob"))
+            throw config.Wrong("norm_topk_prob", "false: with true the publishers' code leaves out the scale, and other libraries pass over the setting");
         var (width, experts, choices) = (config.Count("hidden_size"), config.Count("n_routed_experts"), config.Count("num_experts_per_tok"));
         var scale = config.Real("routed_scaling_factor", 1);
         return config.Text("topk_method", "greedy") switch
@@ -110,7 +101,27 @@ internal static class DeepSeek
             throw config.Wrong("scoring_func", "sigmoid");
         var gate = PublishedGates.DeepSeekV3(
             config.Count("hidden_size"), config.Count("n_routed_experts"), config.Count("num_experts_per_tok"), config.Count("n_group", groups), config.Count("topk_group", kept), config.Real("routed_scaling_factor", scale));
-        return gate with { Renormalize = config.Flag("norm_topk_prob", otherwise: true) };
+        return gate with { Renormalize = config.Flag("norm_topk_prob", otherwise: !config.IsNull("norm_topk_prob")) };
+    }
+
+    private static GatingOptions GateOfErnie(ModelConfig config)
+    {
+        if (config.Text("moe_gate_act", "softmax") != "softmax")
+            throw config.Wrong("moe_gate_act", "softmax");
+
+        // A floor of the sum of the chosen, which as published no softmax of these sizes comes near.
+        if (config.Real("moe_norm_min", 1e-12) is not (>= 0 and <= 1e-12))
+            throw config.Wrong("moe_norm_min", "a number between 0 and 1e-12");
+        return new GatingOptions
+        {
+            InputWidth = config.Count("hidden_size"),
+            ExpertCount = config.Count("moe_num_experts"),
+            TopK = config.Count("moe_k"),
+            Softmax = SoftmaxOrder.BeforeSelection,
+            SelectionBias = true,
+            Renormalize = true,
+            NormEpsilon = 0,
+        };
     }
 
     private static SharedExpert? SharedOf(ModelConfig config) =>

@@ -24,7 +24,7 @@ internal static class GptOss
         {
             InputWidth = config.Count("hidden_size"),
             HiddenWidth = config.Count("intermediate_size"),
-            Unit = new ClampedSwiGlu { Limit = config.Real("swiglu_limit", 7) },
+            Unit = new ClampedSwiGlu { Limit = config.Real("swiglu_limit", 7), Slope = config.Real("swiglu_alpha", 1.702) },
             Bias = true,
         },
         PublishedLayout = BlockLayout.Fused,

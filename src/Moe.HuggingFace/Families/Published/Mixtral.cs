@@ -23,12 +23,13 @@ internal static class Mixtral
     {
         Name = "PhiMoE",
         ModelType = "phimoe",
-        Gate = config => PublishedGates.PhiMoE(config.Count("hidden_size"), config.Count("num_local_experts")) with
-        {
-            TopK = config.Count("num_experts_per_tok", 2),
-            Selection = new SparseMixerSelection { Jitter = config.Real("router_jitter_noise", 0.01) },
-            InputJitter = config.Real("input_jitter_noise", 0),
-        },
+        Gate = config => config.Count("num_experts_per_tok", 2) != 2
+            ? throw config.Wrong("num_experts_per_tok", "2, since the publishers' sparse mixer draws two experts whatever this says")
+            : PublishedGates.PhiMoE(config.Count("hidden_size"), config.Count("num_local_experts")) with
+            {
+                Selection = new SparseMixerSelection { Jitter = config.Real("router_jitter_noise", 0.01) },
+                InputJitter = config.Real("input_jitter_noise", 0),
+            },
         GatedExperts = Experts,
         PerExpert = PerExpert([new("block_sparse_moe.gate.weight", RouterWeight)]),
         Fused = Fused([new("mlp.router.weight", RouterWeight)]),
@@ -42,6 +43,7 @@ internal static class Mixtral
             ? throw config.Wrong("scoring_func", "sigmoid")
             : PublishedGates.DeepSeekV3(config.Count("hidden_size"), config.Count("num_local_experts"), config.Count("num_experts_per_tok")) with
             {
+                SelectionBias = config.Flag("use_routing_bias", otherwise: true),
                 NormEpsilon = 0,
                 InputJitter = config.Real("router_jitter_noise", 0),
             },
