@@ -6,7 +6,7 @@ namespace Moe.HuggingFace.Tests;
 /// A small block of a family with random weights, and what it answers by its publishers' formulas, one token and one expert after the other, from the published tensors
 /// themselves. For families of which there are no numbers of their authors' making.
 /// </summary>
-internal sealed record MadeUpBlock(string Name, string Config, IReadOnlyList<(string Name, long[] Shape)> Tensors, Func<Dictionary<string, Tensor>, Tensor, Tensor> Answer)
+internal sealed record MadeUpBlock(string Name, string Config, IReadOnlyList<(string Name, long[] Shape)> Tensors, Func<Dictionary<string, Tensor>, Tensor, Tensor> Answer, double SelectionBias = 0)
 {
     public const int Width = 12, Hidden = 8, Experts = 8, Choices = 3;
 
@@ -32,12 +32,28 @@ internal sealed record MadeUpBlock(string Name, string Config, IReadOnlyList<(st
                 weights, x, Sigmoid(weights[$"{At}mlp.gate.weight"], x), score => Best(Plus(score, weights[$"{At}mlp.gate.e_score_correction_bias"]), Choices), (score, sum) => 1.8 * score / sum)
                 + SharedAnswer(weights, "mlp.shared_experts", x)),
         new(
+            "glm4_moe, groups, biases below 0",
+            """{"model_type":"glm4_moe","hidden_size":12,"moe_intermediate_size":8,"n_routed_experts":8,"n_shared_experts":null,"num_experts_per_tok":3,"n_group":4,"topk_group":2,"norm_topk_prob":false,"routed_scaling_factor":2.5}""",
+            [.. Router($"{At}mlp.gate.weight"), ($"{At}mlp.gate.e_score_correction_bias", [Experts]), .. Apart],
+            (weights, x) => Mixed(
+                weights, x, Sigmoid(weights[$"{At}mlp.gate.weight"], x), score => Best(OfGroups(Plus(score, weights[$"{At}mlp.gate.e_score_correction_bias"]), 4, 2, 2), Choices), (score, _) => 2.5 * score),
+            SelectionBias: -2),
+        new(
             "ernie4_5_moe",
             """{"model_type":"ernie4_5_moe","hidden_act":"silu","hidden_size":12,"moe_intermediate_size":8,"moe_num_experts":8,"moe_num_shared_experts":2,"moe_k":3,"moe_norm_min":1e-12,"use_bias":false}""",
             [.. Router($"{At}mlp.gate.weight"), ($"{At}mlp.moe_statics.e_score_correction_bias", [1, Experts]), .. Apart, .. Shared("shared_experts", 2 * Hidden)],
             (weights, x) => Mixed(
                 weights, x, Softmax(weights[$"{At}mlp.gate.weight"], x), score => Best(Plus(score, weights[$"{At}mlp.moe_statics.e_score_correction_bias"][0]), Choices), (score, sum) => score / sum)
                 + SharedAnswer(weights, "mlp.shared_experts", x)),
+        new(
+            "ernie4_5_moe, biases",
+            """{"model_type":"ernie4_5_moe","hidden_size":12,"moe_intermediate_size":8,"moe_num_experts":8,"moe_num_shared_experts":1,"moe_k":3,"use_bias":true}""",
+            [
+                .. Router($"{At}mlp.gate.weight"), ($"{At}mlp.moe_statics.e_score_correction_bias", [1, Experts]), .. Apart, .. Each(expert => Biases($"experts.{expert}")), .. Shared("shared_experts", Hidden), .. Biases("shared_experts"),
+            ],
+            (weights, x) => Mixed(
+                weights, x, Softmax(weights[$"{At}mlp.gate.weight"], x), score => Best(Plus(score, weights[$"{At}mlp.moe_statics.e_score_correction_bias"][0]), Choices), (score, sum) => score / sum,
+                (expert, token) => BiasedUnit(weights, $"experts.{expert}", token)) + BiasedUnit(weights, "shared_experts", x)),
         new(
             "minimax_m2",
             """{"model_type":"minimax_m2","hidden_act":"silu","hidden_size":12,"intermediate_size":8,"num_local_experts":8,"num_experts_per_tok":3,"router_jitter_noise":0.0}""",
@@ -75,37 +91,25 @@ internal sealed record MadeUpBlock(string Name, string Config, IReadOnlyList<(st
                     weights, x, Softmax(weights["transformer.blocks.1.ffn.router.layer.weight"], x), score => Best(score, Choices), null,
                     (expert, token) => Unit(Rows("w1", expert), Rows("v1", expert), Rows("w2", expert).t(), token), norm: 2);
             }),
-        new(
-            "llama4_text",
-            """{"model_type":"llama4_text","hidden_act":"silu","hidden_size":12,"intermediate_size":8,"num_local_experts":8,"num_experts_per_tok":1}""",
-            [
-                .. Router($"{At}feed_forward.router.weight"), ($"{At}feed_forward.experts.gate_up_proj", [Experts, Width, 2 * Hidden]), ($"{At}feed_forward.experts.down_proj", [Experts, Hidden, Width]),
-                ($"{At}feed_forward.shared_expert.gate_proj.weight", [Hidden, Width]), ($"{At}feed_forward.shared_expert.up_proj.weight", [Hidden, Width]), ($"{At}feed_forward.shared_expert.down_proj.weight", [Width, Hidden]),
-            ],
-            (weights, x) =>
-            {
-                var scores = Sigmoid(weights[$"{At}feed_forward.router.weight"], x);
-                var rows = Enumerable.Range(0, (int)x.size(0)).Select(token =>
-                {
-                    var expert = Best(scores[token], 1)[0];
-                    var both = weights[$"{At}feed_forward.experts.gate_up_proj"][expert].t();
-                    return Unit(both.narrow(0, 0, Hidden), both.narrow(0, Hidden, Hidden), weights[$"{At}feed_forward.experts.down_proj"][expert].t(), (x[token] * scores[token][expert]).reshape(1, -1));
-                });
-                return cat([.. rows]) + SharedAnswer(weights, "feed_forward.shared_expert", x);
-            }),
+        Llama4("llama4_text", choices: 1),
+        Llama4("llama4_text, two experts", choices: 2),
     ];
 
-    /// <summary>Random weights in the published names; selection biases are as large as scores are apart.</summary>
+    /// <summary>Random weights in the published names; selection biases are as far apart as scores are.</summary>
     public Dictionary<string, Tensor> Weights(long seed)
     {
         using var generator = new Generator((ulong)seed);
-        return Tensors.ToDictionary(tensor => tensor.Name, tensor => randn(tensor.Shape, generator: generator) * (tensor.Name.Contains("bias", StringComparison.Ordinal) ? 0.1 : 0.4));
+        return Tensors.ToDictionary(tensor => tensor.Name, tensor =>
+            (randn(tensor.Shape, generator: generator) * (tensor.Name.Contains("bias", StringComparison.Ordinal) ? 0.1 : 0.4)) + (tensor.Name.Contains("e_score", StringComparison.Ordinal) ? SelectionBias : 0));
     }
 
     private static IEnumerable<(string Name, long[] Shape)> Apart => Each(expert =>
     [
         ($"{At}mlp.experts.{expert}.gate_proj.weight", [Hidden, Width]), ($"{At}mlp.experts.{expert}.up_proj.weight", [Hidden, Width]), ($"{At}mlp.experts.{expert}.down_proj.weight", [Width, Hidden]),
     ]);
+
+    private static IEnumerable<(string Name, long[] Shape)> Biases(string name) =>
+        [($"{At}mlp.{name}.gate_proj.bias", [Hidden]), ($"{At}mlp.{name}.up_proj.bias", [Hidden]), ($"{At}mlp.{name}.down_proj.bias", [Width])];
 
     private static IEnumerable<(string Name, long[] Shape)> Router(string name) => [(name, [Experts, Width])];
 
@@ -135,6 +139,32 @@ internal sealed record MadeUpBlock(string Name, string Config, IReadOnlyList<(st
 
     private static Tensor Unit(Tensor gate, Tensor up, Tensor down, Tensor rows) =>
         nn.functional.linear(nn.functional.silu(nn.functional.linear(rows, gate)) * nn.functional.linear(rows, up), down);
+
+    private static Tensor BiasedUnit(Dictionary<string, Tensor> weights, string name, Tensor rows)
+    {
+        return Product("down_proj", nn.functional.silu(Product("gate_proj", rows)) * Product("up_proj", rows));
+
+        Tensor Product(string part, Tensor x) => nn.functional.linear(x, weights[$"{At}mlp.{name}.{part}.weight"], weights[$"{At}mlp.{name}.{part}.bias"]);
+    }
+
+    /// <summary>The sigmoid of the logit counts on what the expert is asked.</summary>
+    private static MadeUpBlock Llama4(string name, int choices) => new(
+        name,
+        $$"""{"model_type":"llama4_text","hidden_act":"silu","hidden_size":12,"intermediate_size":8,"num_local_experts":8,"num_experts_per_tok":{{choices}}}""",
+        [
+            .. Router($"{At}feed_forward.router.weight"), ($"{At}feed_forward.experts.gate_up_proj", [Experts, Width, 2 * Hidden]), ($"{At}feed_forward.experts.down_proj", [Experts, Hidden, Width]),
+            ($"{At}feed_forward.shared_expert.gate_proj.weight", [Hidden, Width]), ($"{At}feed_forward.shared_expert.up_proj.weight", [Hidden, Width]), ($"{At}feed_forward.shared_expert.down_proj.weight", [Width, Hidden]),
+        ],
+        (weights, x) =>
+        {
+            var scores = Sigmoid(weights[$"{At}feed_forward.router.weight"], x);
+            var rows = Enumerable.Range(0, (int)x.size(0)).Select(token => Best(scores[token], choices).Select(expert =>
+            {
+                var both = weights[$"{At}feed_forward.experts.gate_up_proj"][expert].t();
+                return Unit(both.narrow(0, 0, Hidden), both.narrow(0, Hidden, Hidden), weights[$"{At}feed_forward.experts.down_proj"][expert].t(), (x[token] * scores[token][expert]).reshape(1, -1));
+            }).Aggregate((left, right) => left + right));
+            return cat([.. rows]) + SharedAnswer(weights, "feed_forward.shared_expert", x);
+        });
 
     private static Tensor SharedAnswer(Dictionary<string, Tensor> weights, string name, Tensor x) =>
         Unit(weights[$"{At}{name}.gate_proj.weight"], weights[$"{At}{name}.up_proj.weight"], weights[$"{At}{name}.down_proj.weight"], x);
