@@ -33,7 +33,6 @@ public sealed class PublishedSettingTests
 
     [Theory]
     [InlineData("phimoe", ""","hidden_size":4,"num_local_experts":4,"num_experts_per_tok":1""", "num_experts_per_tok is 1; expected 2*")]
-    [InlineData("deepseek_v2", ""","hidden_size":4,"n_routed_experts":4,"num_experts_per_tok":2,"norm_topk_prob":true""", "norm_topk_prob is true; expected false*")]
     [InlineData("dbrx", ""","d_model":4,"ffn_config":{"ffn_hidden_size":8,"moe_num_experts":4,"moe_top_k":2,"uniform_expert_assignment":true}""", "uniform_expert_assignment is true; expected false*")]
     [InlineData("ernie4_5_moe", ""","hidden_size":4,"moe_num_experts":4,"moe_gate_act":"sigmoid","moe_k":2""", "moe_gate_act is \"sigmoid\"; expected softmax*")]
     [InlineData("ernie4_5_moe", ""","hidden_size":4,"moe_num_experts":4,"moe_k":2,"moe_norm_min":0.5""", "moe_norm_min is 0.5; expected a number between 0 and 1e-12*")]
@@ -55,6 +54,10 @@ public sealed class PublishedSettingTests
     [InlineData(""","use_routing_bias":false""", false)]
     public void MiniMax_M2_chooses_by_biases_unless_the_settings_say_otherwise(string setting, bool hasBias) =>
         Gate($$"""{"model_type":"minimax_m2","hidden_size":4,"num_local_experts":4,"num_experts_per_tok":2{{setting}}}""").SelectionBias.Should().Be(hasBias);
+
+    [Fact]
+    public void Weights_of_DeepSeek_V2_are_never_normalised() =>
+        Gate("""{"model_type":"deepseek_v2","hidden_size":4,"n_routed_experts":4,"num_experts_per_tok":2,"norm_topk_prob":true}""").Renormalize.Should().BeFalse();
 
     [Theory]
     [InlineData("", 7, 1.702)]

@@ -80,8 +80,8 @@ internal static class DeepSeek
     {
         if (config.Text("scoring_func", "softmax") != "softmax")
             throw config.Wrong("scoring_func", "softmax");
-        if (config.Flag("norm_topk_prob"))
-            throw config.Wrong("norm_topk_prob", "false: with true the publishers' code leaves out the scale, and other libraries pass over the setting");
+
+        // norm_topk_prob is passed over, as by the library that runs these models; it is false in all that are published.
         var (width, experts, choices) = (config.Count("hidden_size"), config.Count("n_routed_experts"), config.Count("num_experts_per_tok"));
         var scale = config.Real("routed_scaling_factor", 1);
         return config.Text("topk_method", "greedy") switch
