@@ -15,6 +15,7 @@ var input = new Option<string>("--input") { Description = "A safetensors file wi
 var output = new Option<string>("--output") { Description = "Where to write.", Required = true };
 var type = new Option<string?>("--dtype") { Description = "float32 or bfloat16; without it, the type of the input." };
 var layout = new Option<string>("--to") { Description = "per-expert (one tensor an expert) or fused (all experts in one).", Required = true };
+var decode = new Option<bool>("--decode") { Description = "Write what is quantised, MXFP4 and FP8, in BFloat16, to be trained and saved." };
 var picture = new Option<string>("--plot") { Description = "Where to draw the loads, as PNG.", DefaultValueFactory = _ => Path.Combine("out", "expert-loads.png") };
 type.AcceptOnlyFromAmong("float32", "bfloat16");
 layout.AcceptOnlyFromAmong("per-expert", "fused");
@@ -24,8 +25,9 @@ run.SetAction((parsed, cancellation) => Do(() => RunCommand.Execute(
     parsed.GetValue(checkpoint)!, parsed.GetValue(layer), parsed.GetValue(input)!, parsed.GetValue(output)!, parsed.GetValue(type), cancellation)));
 var inspect = new Command("inspect", "Says what blocks a checkpoint has.") { checkpoint };
 inspect.SetAction((parsed, _) => Do(() => InspectCommand.Execute(parsed.GetValue(checkpoint)!)));
-var convert = new Command("convert", "Writes a checkpoint in the other layout; every other file is copied.") { checkpoint, layout, output };
-convert.SetAction((parsed, cancellation) => Do(() => ConvertCommand.Execute(parsed.GetValue(checkpoint)!, parsed.GetValue(layout)!, parsed.GetValue(output)!, cancellation)));
+var convert = new Command("convert", "Writes a checkpoint in the other layout; every other file is copied.") { checkpoint, layout, output, decode };
+convert.SetAction((parsed, cancellation) => Do(() => ConvertCommand.Execute(
+    parsed.GetValue(checkpoint)!, parsed.GetValue(layout)!, parsed.GetValue(output)!, parsed.GetValue(decode), cancellation)));
 var route = new Command("route", "Shows how many tokens of an input each expert gets.") { checkpoint, layer, input, picture };
 route.SetAction((parsed, cancellation) => Do(() => RouteCommand.Execute(
     parsed.GetValue(checkpoint)!, parsed.GetValue(layer), parsed.GetValue(input)!, parsed.GetValue(picture)!, cancellation)));

@@ -22,9 +22,12 @@ internal static class BlockReader
                 Expect(tensor.ScalesName, tensor.ScalesShape, type => type == ElementType.UInt8, "U8");
                 continue;
             }
-            Expect(tensor.Name, tensor.Shape, IsFloating, "a floating type");
-            if (store.Entries.TryGetValue(tensor.Name, out var entry) && entry.Type == ElementType.Float8E4M3)
-                Expect(tensor.ScaleName, [.. tensor.Shape.Select(size => (size + BlockScaledFloat8.BlockSize - 1) / BlockScaledFloat8.BlockSize)], type => type == ElementType.Float32, "F32");
+
+            // Squares of numbers with a scale are of matrices.
+            var isMatrix = tensor.Pieces[0].Shape.Length == 2;
+            Expect(tensor.Name, tensor.Shape, type => IsFloating(type) || (isMatrix && type == ElementType.Float8E4M3), isMatrix ? "a floating type" : "a floating type of 16 bits or more");
+            if (isMatrix && store.Entries.TryGetValue(tensor.Name, out var entry) && entry.Type == ElementType.Float8E4M3)
+                Expect(tensor.ScaleName, tensor.ScaleShape, Float8Blocks.IsScale, "F32 or BF16");
         }
         foreach (var name in store.Entries.Keys.Where(name => !used.Contains(name) && scopes.Any(scope => name.StartsWith(scope, StringComparison.Ordinal))).Order(StringComparer.Ordinal))
             failures.Add($"{name} is unexpected.");
@@ -74,7 +77,7 @@ internal static class BlockReader
                     if (LiesAsStored(store, tensor, piece, stored, parameter))
                         stretches.AddRange(StoredStretch.Of(tensor, piece, parameter));
                     else
-                        Fill(store, tensor, piece, stored, parameter);
+                        Fill(store, tensor, piece, parameter);
                 }
             }
             StoredStretch.ReadAll(store, stretches, cancellationToken);
@@ -92,27 +95,27 @@ internal static class BlockReader
     public static ScalarType StoredType(ITensorStore store, PublishedTensor tensor) =>
         tensor.IsQuantised(store) ? ScalarType.BFloat16 : store.Entries[tensor.Name].Type.ToTorch();
 
+    /// <summary>A piece in the type that is stored, 8-bit floats as bytes. The caller owns it.</summary>
+    public static Tensor Plain(ITensorStore store, PublishedTensor tensor, WeightPiece piece)
+    {
+        var read = empty(piece.Shape, dtype: store.Entries[tensor.Name].Type.ToTorch(), device: CPU);
+        TensorBytes.Read(store, tensor.Name, piece.First * read.element_size(), read);
+        return read;
+    }
+
     private static bool LiesAsStored(ITensorStore store, PublishedTensor tensor, WeightPiece piece, ScalarType stored, Tensor parameter) =>
         !tensor.IsQuantised(store) && piece.IsInOrder && parameter.dtype == stored;
 
-    private static void Fill(ITensorStore store, PublishedTensor tensor, WeightPiece piece, ScalarType stored, Tensor parameter)
+    private static void Fill(ITensorStore store, PublishedTensor tensor, WeightPiece piece, Tensor parameter)
     {
         using var scope = NewDisposeScope();
         using var constant = no_grad();
         var published = tensor.IsMxfp4 ? Mxfp4Pieces.Decoded(store, tensor, piece)
             : tensor.IsQuantised(store) ? Float8Blocks.Decoded(store, tensor, piece)
-            : Plain(store, tensor, piece, stored);
+            : Plain(store, tensor, piece);
         foreach (var (theirs, own) in piece.Pairs(published, parameter))
             own.copy_(theirs);
     }
 
-    private static Tensor Plain(ITensorStore store, PublishedTensor tensor, WeightPiece piece, ScalarType stored)
-    {
-        var read = empty(piece.Shape, dtype: stored, device: CPU);
-        TensorBytes.Read(store, tensor.Name, piece.First * read.element_size(), read);
-        return read;
-    }
-
-    private static bool IsFloating(ElementType type) =>
-        type is ElementType.Float64 or ElementType.Float32 or ElementType.Float16 or ElementType.BFloat16 or ElementType.Float8E4M3;
+    private static bool IsFloating(ElementType type) => type is ElementType.Float64 or ElementType.Float32 or ElementType.Float16 or ElementType.BFloat16;
 }

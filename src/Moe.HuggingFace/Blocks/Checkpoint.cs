@@ -10,6 +10,9 @@ namespace Moe.HuggingFace;
 /// <remarks>Opening reads headers only. Blocks are found by the names of their routers, and loaded one at a time.</remarks>
 public sealed class Checkpoint : IDisposable
 {
+    /// <summary>The file of the settings.</summary>
+    internal const string ConfigFile = "config.json";
+
     private const string Layer = "{layer}";
 
     /// <summary>As many are looked for by their names, whatever there is.</summary>
@@ -61,9 +64,9 @@ public sealed class Checkpoint : IDisposable
         ArgumentNullException.ThrowIfNull(folder);
         if (!Directory.Exists(folder))
             throw new DirectoryNotFoundException($"{folder} is no folder.");
-        var path = Path.Combine(folder, "config.json");
+        var path = Path.Combine(folder, ConfigFile);
         if (!File.Exists(path))
-            throw new InvalidDataException($"{folder} has no config.json, which says what kind of model it is.");
+            throw new InvalidDataException($"{folder} has no {ConfigFile}, which says what kind of model it is.");
         var config = ModelConfig.Read(path);
         var family = ModelFamilies.Of(config.ModelType, families);
         var tensors = SafetensorsFolder.Open(folder);
@@ -172,9 +175,7 @@ public sealed class Checkpoint : IDisposable
             ActiveParameters = all - experts + (experts / _plan.Gate.ExpertCount * _plan.Gate.TopK),
         };
 
-        IEnumerable<string> Stored(PublishedTensor tensor) => tensor.IsMxfp4 ? [tensor.BlocksName, tensor.ScalesName]
-            : _tensors.Entries[tensor.Name].Type == ElementType.Float8E4M3 ? [tensor.Name, tensor.ScaleName]
-            : [tensor.Name];
+        IEnumerable<string> Stored(PublishedTensor tensor) => IsFloat8(tensor) ? [tensor.Name, tensor.ScaleName] : tensor.StoredNames;
 
         static long Count(PublishedTensor tensor) => tensor.Shape.Aggregate(1L, (product, size) => product * size);
     }
@@ -183,14 +184,38 @@ public sealed class Checkpoint : IDisposable
     /// <param name="layout">Which; blocks that have it already are copied.</param>
     /// <param name="folder">Where; must not be there yet, or be empty. It comes into being as a whole.</param>
     /// <param name="cancellationToken">Ends it; nothing is left behind.</param>
-    /// <exception cref="NotSupportedException">Weights are quantised.</exception>
+    /// <remarks>
+    /// 8-bit floats keep their bytes too, and their scales go with them; gate above up in one tensor, this needs rows in multiples of 128, as a square with one scale must not span both.
+    /// MXFP4 has no place in another layout.
+    /// </remarks>
+    /// <exception cref="NotSupportedException">Weights are quantised in a way that does not fit the layout: <see cref="Decode"/> writes them as numbers.</exception>
     /// <exception cref="InvalidDataException">A block's tensors are not what they should be.</exception>
     /// <exception cref="IOException">The folder is not empty, or cannot be written.</exception>
     public void Convert(BlockLayout layout, string folder, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(folder);
         _ = Block();
-        using var conversion = new CheckpointConversion(this, layout);
+        using var conversion = new CheckpointConversion(this, layout, decode: false);
+        AtomicFolder.Write(folder, temporary => conversion.Write(temporary, cancellationToken));
+    }
+
+    /// <summary>
+    /// Writes the checkpoint as one in BFloat16, which can be trained and saved: MXFP4 and all 8-bit floats, those outside the blocks too, become the numbers that they stand for, and their
+    /// scales and the settings' <c>quantization_config</c> go. All other tensors, fields and files are copied. Where nothing is quantised this is <see cref="Convert"/>.
+    /// </summary>
+    /// <remarks>Loaded, a block of it has the very numbers of the quantised one in BFloat16. No more is held in memory than one expert's matrices.</remarks>
+    /// <param name="folder">Where; must not be there yet, or be empty. It comes into being as a whole.</param>
+    /// <param name="layout">That of all blocks; null for the one that a block has, or the fused one if that is quantised.</param>
+    /// <param name="cancellationToken">Ends it; nothing is left behind.</param>
+    /// <exception cref="NotSupportedException">The settings name another way of quantisation than FP8 or MXFP4, or the layout is quantised.</exception>
+    /// <exception cref="InvalidDataException">8-bit floats lack the scales of their squares, or a block's tensors are not what they should be.</exception>
+    /// <exception cref="IOException">The folder is not empty, or cannot be written.</exception>
+    public void Decode(string folder, BlockLayout? layout = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        _ = Block();
+        QuantisationSettings.RequireKnownMethod(Config);
+        using var conversion = new CheckpointConversion(this, layout, decode: true);
         AtomicFolder.Write(folder, temporary => conversion.Write(temporary, cancellationToken));
     }
 
@@ -217,8 +242,8 @@ public sealed class Checkpoint : IDisposable
     {
         var tensors = _plan.Tensors(block.Beginning, block.Layout);
         BlockReader.Check(_tensors, tensors, Scopes(block.Beginning), $"The block {block.Beginning} of {Folder} ({Family.Name}, {block.Layout})");
-        if (tensors.Any(tensor => !tensor.IsMxfp4 && _tensors.Entries[tensor.Name].Type == ElementType.Float8E4M3))
-            RequireSquareScales();
+        if (tensors.Any(IsFloat8))
+            QuantisationSettings.RequireSquares(Config);
         return tensors;
     }
 
@@ -226,15 +251,7 @@ public sealed class Checkpoint : IDisposable
     internal string[] Scopes(string beginning) =>
         [.. Layouts().SelectMany(layout => Family.Places(layout)!).Select(place => beginning + place.Name[..(place.Name.IndexOf('.', StringComparison.Ordinal) + 1)]).Distinct()];
 
-    /// <summary>Small matrices have one scale whatever the size of its blocks is: the settings must not say another.</summary>
-    private void RequireSquareScales()
-    {
-        if (!Config.Has("quantization_config"))
-            return;
-        var quantised = Config.Part("quantization_config");
-        if (quantised.Has("weight_block_size") && !quantised.Counts("weight_block_size").AsSpan().SequenceEqual([BlockScaledFloat8.BlockSize, BlockScaledFloat8.BlockSize]))
-            throw quantised.Wrong("weight_block_size", $"[{BlockScaledFloat8.BlockSize}, {BlockScaledFloat8.BlockSize}]");
-    }
+    private bool IsFloat8(PublishedTensor tensor) => !tensor.IsMxfp4 && _tensors.Entries[tensor.Name].Type == ElementType.Float8E4M3;
 
     private IEnumerable<BlockLayout> Layouts() => Enum.GetValues<BlockLayout>().Where(layout => Family.Places(layout) is not null);
 

@@ -1,119 +1,91 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using static TorchSharp.torch;
 
 namespace Moe.HuggingFace;
 
-/// <summary>Writes a checkpoint in another layout, file by file: a tensor goes to the file that its first part was in, everything else stays where it is.</summary>
+/// <summary>
+/// Writes a checkpoint in another layout or decoded or both, file by file: a tensor goes to the file that its first part was in, everything else stays where it is.
+/// </summary>
 internal sealed class CheckpointConversion : IDisposable
 {
     private readonly Checkpoint _source;
-    private readonly Dictionary<string, (BlockInfo Block, PublishedTensor Tensor)> _made = [];
-    private readonly HashSet<string> _used = [];
-    private readonly Dictionary<BlockInfo, IReadOnlyList<PublishedTensor>> _before = [];
-    private readonly Dictionary<string, string> _fileOf = [];
-    private readonly IReadOnlyDictionary<string, string> _homes;
-    private BlockInfo? _loaded;
-    private Dictionary<string, Tensor> _parameters = [];
-    private Tensor? _whole;
-    private string? _wholeName;
+    private readonly ITensorStore _store;
+    private readonly bool _isDecoded;
+    private readonly TensorOrder _order;
+    private readonly List<BlockConversion> _blocks = [];
+    private readonly Dictionary<string, MadeTensor> _made = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _used;
+    private readonly ConvertedIndex _index;
+    private (MadeTensor Made, long Place, Tensor Numbers)? _piece;
 
-    public CheckpointConversion(Checkpoint source, BlockLayout to)
+    /// <summary>Plans it; nothing is read but what lies beside the tensors.</summary>
+    /// <param name="source">The checkpoint.</param>
+    /// <param name="layout">That of all blocks; null for the one that a block has, or the fused one if that is quantised.</param>
+    /// <param name="decode">Whether what is quantised becomes BFloat16.</param>
+    public CheckpointConversion(Checkpoint source, BlockLayout? layout, bool decode)
     {
+        if (layout == BlockLayout.Mxfp4)
+            throw new NotSupportedException($"Checkpoints are converted to {BlockLayout.PerExpert} or {BlockLayout.Fused}; to write {layout}, weights would have to be quantised.");
         _source = source;
-        _homes = TensorHomes.Read(source);
-        if (to == BlockLayout.Mxfp4)
-            throw new NotSupportedException($"Checkpoints are converted to {BlockLayout.PerExpert} or {BlockLayout.Fused}; to write {to}, weights would have to be quantised.");
-        foreach (var block in source.Blocks.Where(block => block.Layout != to))
+        var floats = decode ? DecodedTensors.Of(source) : null;
+        _isDecoded = floats is not null || (decode && source.Blocks.Any(block => block.Layout == BlockLayout.Mxfp4));
+        _store = floats ?? source.Tensors;
+        _index = new ConvertedIndex(source);
+        _order = DataOrder.Of(source.Files);
+        foreach (var block in source.Blocks)
         {
-            var before = _before[block] = source.Checked(block);
-            if (before.FirstOrDefault(tensor => tensor.IsQuantised(source.Tensors)) is { } quantised)
-                throw new NotSupportedException($"{quantised.Name} is quantised: a change of its layout would not keep its bytes. Load the block and write it, which decodes it.");
-            foreach (var tensor in before)
-            {
-                _used.Add(tensor.Name);
-                foreach (var piece in tensor.Pieces)
-                    _fileOf.TryAdd(Key(block, piece), source.Files.FileOf(tensor.Name));
-            }
-            RequireOneType(before);
-            foreach (var tensor in source.Plan.Tensors(block.Beginning, to))
-                _made[tensor.Name] = (block, tensor);
+            var to = layout ?? (block.Layout == BlockLayout.Mxfp4 ? BlockLayout.Fused : block.Layout);
+            if (to == block.Layout)
+                continue;
+            if (block.Layout == BlockLayout.Mxfp4 && !decode)
+                throw new NotSupportedException($"{block.Beginning} is quantised to {block.Layout}, whose bytes have no place in layout {to}. {nameof(Checkpoint)}.{nameof(Checkpoint.Decode)} writes BFloat16 instead.");
+            _blocks.Add(new BlockConversion(source, _store, block, to));
         }
-        var taken = _made.Keys.FirstOrDefault(name => !_used.Contains(name) && source.Tensors.Entries.ContainsKey(name));
-        if (taken is not null)
-            throw new InvalidDataException($"{taken} would be made by the conversion, but is there already.");
+        _used = _blocks.SelectMany(block => block.Used).SelectMany(tensor => tensor.StoredNames).ToHashSet(StringComparer.Ordinal);
+        foreach (var made in _blocks.SelectMany(block => block.Made))
+        {
+            if (!_used.Contains(made.Tensor.Name) && _store.Entries.ContainsKey(made.Tensor.Name))
+                throw new InvalidDataException($"{made.Tensor.Name} would be made by the conversion, but is there already.");
+            _made.Add(made.Tensor.Name, made);
+        }
     }
 
     /// <summary>Writes all files into a folder that is there and empty.</summary>
     public void Write(string folder, CancellationToken cancellationToken)
     {
-        var index = new SortedDictionary<string, string>(StringComparer.Ordinal);
-        var kept = _source.Tensors.Entries.Values.Where(entry => !_used.Contains(entry.Name)).ToLookup(entry => _source.Files.FileOf(entry.Name), TensorDescription.Of);
-        var made = _made.Values.ToLookup(made => FileOf(made.Block, made.Tensor), made => new TensorDescription(made.Tensor.Name, TypeOf(made.Block, made.Tensor), made.Tensor.Shape));
-        foreach (var name in _source.Files.Files.Union(made.Select(file => file.Key)))
+        var fileOf = new Dictionary<string, string>(StringComparer.Ordinal);
+        var bytes = 0L;
+        var kept = _store.Entries.Values.Where(entry => !_used.Contains(entry.Name)).ToLookup(entry => _source.Files.FileOf(entry.Name), TensorDescription.Of);
+        var made = _made.Values.ToLookup(FileOf, made => made.Description);
+        var changed = _used.Concat(Decoded()).Select(_source.Files.FileOf).Concat(made.Select(file => file.Key)).ToHashSet(StringComparer.Ordinal);
+        foreach (var name in _source.Files.Files.Union(changed))
         {
             // A file that was nothing but parts of tensors that are whole now is gone, until they are parted again.
             var like = _source.Files.Files.Contains(name) ? name : _source.Files.Files[0];
-            TensorDescription[] tensors = [.. kept[name].Concat(made[name]).OrderBy(tensor => tensor.Name, StringComparer.Ordinal)];
+            var (tensors, order) = DataOrder.Sorted(kept[name].Concat(made[name]), _order);
             if (tensors.Length == 0)
                 continue;
-            SafetensorsWriter.WritePieces(Path.Combine(folder, name), tensors, (tensor, first, target) => Fill(tensor, first, target, cancellationToken), _source.Files.MetadataOf(like), OrderOf(like));
+            if (changed.Contains(name))
+                SafetensorsWriter.WritePieces(Path.Combine(folder, name), tensors, (tensor, first, target) => Fill(tensor, first, target, cancellationToken), _source.Files.MetadataOf(like), order);
+            else
+                File.Copy(Path.Combine(_source.Folder, name), Path.Combine(folder, name));
             foreach (var tensor in tensors)
-                index[tensor.Name] = name;
+                fileOf[tensor.Name] = name;
+            bytes += tensors.Sum(FilePlan.ByteCount);
         }
-        CopyOthers(folder, index);
+        CopyOthers(folder, fileOf, bytes);
     }
 
     public void Dispose()
     {
-        _whole?.Dispose();
-        (_whole, _wholeName) = (null, null);
-        foreach (var parameter in _parameters.Values)
-            parameter.Dispose();
-        _parameters = [];
+        _piece?.Numbers.Dispose();
+        _piece = null;
     }
 
-    private static string Key(BlockInfo block, WeightPiece piece) => $"{block.Beginning}{piece.Parameter}[{piece.Expert}]";
+    /// <summary>The names of the tensors that are stored otherwise, or not any more, because 8-bit floats are decoded.</summary>
+    private IEnumerable<string> Decoded() => _store is DecodedTensors store ? store.Decoded.SelectMany(name => new[] { name, Float8Blocks.ScaleName(name) }) : [];
 
-    /// <summary>Some tools sort a file by names alone, others by types first: as the source is, so is the target, and the way back gives the same bytes.</summary>
-    private TensorOrder OrderOf(string file)
-    {
-        var names = _source.Tensors.Entries.Keys.Where(name => _source.Files.FileOf(name) == file).ToArray();
-        return names.SequenceEqual(names.Order(StringComparer.Ordinal)) ? TensorOrder.AsGiven : TensorOrder.Reference;
-    }
-
-    /// <summary>What becomes one tensor must be of one type.</summary>
-    private void RequireOneType(IReadOnlyList<PublishedTensor> tensors)
-    {
-        foreach (var group in tensors.GroupBy(tensor => tensor.Pieces[0].Parameter))
-        {
-            var types = group.Select(tensor => _source.Tensors.Entries[tensor.Name].Type).Distinct().ToArray();
-            if (types.Length > 1)
-                throw new InvalidDataException($"{string.Join(", ", group.Select(tensor => tensor.Name).Take(3))} … become one tensor, but are of types {string.Join(", ", types)}.");
-        }
-    }
-
-    private string FileOf(BlockInfo block, PublishedTensor tensor) => _homes.GetValueOrDefault(tensor.Name) ?? _fileOf[Key(block, tensor.Pieces[0])];
-
-    /// <summary>The tensors that are used and lay in other files than what they are part of now.</summary>
-    private SortedDictionary<string, string> Moved()
-    {
-        var now = _made.Values.SelectMany(made => made.Tensor.Pieces.Select(piece => (Key: Key(made.Block, piece), File: FileOf(made.Block, made.Tensor)))).GroupBy(pair => pair.Key).ToDictionary(group => group.Key, group => group.First().File);
-        var moved = new SortedDictionary<string, string>(StringComparer.Ordinal);
-        foreach (var (block, tensors) in _before)
-        {
-            foreach (var tensor in tensors)
-            {
-                var file = _source.Files.FileOf(tensor.Name);
-                if (tensor.Pieces.Count == 1 && now[Key(block, tensor.Pieces[0])] != file)
-                    moved[tensor.Name] = file;
-            }
-        }
-        return moved;
-    }
-
-    private ElementType TypeOf(BlockInfo block, PublishedTensor tensor) =>
-        _source.Tensors.Entries[_before[block].First(before => before.Pieces[0].Parameter == tensor.Pieces[0].Parameter).Name].Type;
+    /// <summary>The file that a made tensor goes to.</summary>
+    private string FileOf(MadeTensor made) => _index.HomeOf(made.Tensor.Name) ?? _source.Files.FileOf(made.Sources[0][0].Tensor.StoredNames[0]);
 
     /// <summary>A stretch of a tensor of the new file.</summary>
     private void Fill(string name, long first, Span<byte> target, CancellationToken cancellationToken)
@@ -121,31 +93,32 @@ internal sealed class CheckpointConversion : IDisposable
         cancellationToken.ThrowIfCancellationRequested();
         if (!_made.TryGetValue(name, out var made))
         {
-            _source.Tensors.Read(name, first, target);
+            _store.Read(name, first, target);
             return;
         }
-        if (_wholeName != name)
+        while (!target.IsEmpty)
         {
-            Load(made.Block, cancellationToken);
-            _whole?.Dispose();
-            _whole = BlockWriter.Assemble(made.Tensor, _parameters, _parameters[made.Tensor.Pieces[0].Parameter].dtype).DetachFromDisposeScope();
-            _wholeName = name;
+            var (place, begin) = Math.DivRem(first, made.PieceBytes);
+            var count = (int)Math.Min(target.Length, made.PieceBytes - begin);
+            TensorBytes.Copy(Piece(made, place), begin, target[..count]);
+            first += count;
+            target = target[count..];
         }
-        TensorBytes.Copy(_whole!, first, target);
     }
 
-    /// <summary>The parameters of a block, each in the type that is stored. One block is held at a time.</summary>
-    private void Load(BlockInfo block, CancellationToken cancellationToken)
+    /// <summary>A piece of a tensor that is made. One is held at a time, as they are asked for in order.</summary>
+    private Tensor Piece(MadeTensor made, long place)
     {
-        if (_loaded == block)
-            return;
+        if (_piece is { } held && ReferenceEquals(held.Made, made) && held.Place == place)
+            return held.Numbers;
         Dispose();
-        _parameters = BlockReader.Read(_source.Tensors, _before[block], _source.Plan.Parameters, (_, stored) => stored, cancellationToken);
-        _loaded = block;
+        var numbers = made.Assemble((int)place, _store).DetachFromDisposeScope();
+        _piece = (made, place, numbers);
+        return numbers;
     }
 
     /// <summary>Everything beside the tensors as it is, and the index with the new names.</summary>
-    private void CopyOthers(string folder, SortedDictionary<string, string> index)
+    private void CopyOthers(string folder, Dictionary<string, string> fileOf, long bytes)
     {
         var tensors = _source.Files.Files.ToHashSet(StringComparer.Ordinal);
         foreach (var path in Directory.EnumerateFiles(_source.Folder))
@@ -154,17 +127,11 @@ internal sealed class CheckpointConversion : IDisposable
             if (tensors.Contains(name))
                 continue;
             if (name == ShardIndex.FileName)
-                WriteIndex(path, Path.Combine(folder, name), index);
+                _index.Write(Path.Combine(folder, name), _blocks, fileOf, _isDecoded ? bytes : null);
+            else if (_isDecoded && name == Checkpoint.ConfigFile)
+                File.WriteAllBytes(Path.Combine(folder, name), SettingsText.Without(File.ReadAllBytes(path), QuantisationSettings.Field));
             else
                 File.Copy(path, Path.Combine(folder, name));
         }
-    }
-
-    private void WriteIndex(string path, string target, SortedDictionary<string, string> index)
-    {
-        var json = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
-        json["weight_map"] = new JsonObject(index.Select(pair => KeyValuePair.Create(pair.Key, (JsonNode?)pair.Value)));
-        TensorHomes.Write(json, Moved());
-        File.WriteAllText(target, json.ToJsonString(new JsonSerializerOptions { WriteIndented = true }) + "\n");
     }
 }

@@ -22,7 +22,7 @@ internal sealed class CheckpointUpdate : IDisposable
             foreach (var tensor in source.Checked(block.Info))
             {
                 if (tensor.IsQuantised(source.Tensors))
-                    throw new NotSupportedException($"{tensor.Name} is quantised in {source.Folder}, and trained weights are not quantised again. {nameof(PublishedBlock.Weights)} gives their numbers.");
+                    throw new NotSupportedException($"{tensor.Name} is quantised in {source.Folder}, and trained weights are not quantised again. {nameof(Checkpoint)}.{nameof(Checkpoint.Decode)} makes a checkpoint that takes them.");
                 if (!_blockOf.TryAdd(tensor.Name, block))
                     throw new ArgumentException($"The block {block.Info.Beginning} is there twice.", nameof(blocks));
             }

@@ -9,7 +9,10 @@ namespace Moe.HuggingFace;
 internal sealed record PublishedTensor(string Name, long[] Shape, WeightRole Role, bool IsMxfp4, IReadOnlyList<WeightPiece> Pieces)
 {
     /// <summary>The name of the scales of blocks of 128 × 128, if the tensor is of <see cref="ElementType.Float8E4M3"/>.</summary>
-    public string ScaleName => Name + "_scale_inv";
+    public string ScaleName => Float8Blocks.ScaleName(Name);
+
+    /// <summary>What the file has under <see cref="ScaleName"/>.</summary>
+    public long[] ScaleShape => Float8Blocks.ScaleShape(Shape);
 
     /// <summary>The name of MXFP4 blocks.</summary>
     public string BlocksName => Name + "_blocks";
@@ -26,6 +29,12 @@ internal sealed record PublishedTensor(string Name, long[] Shape, WeightRole Rol
     /// <summary>Whether its numbers come out by decoding.</summary>
     /// <param name="store">Where it is.</param>
     public bool IsQuantised(ITensorStore store) => IsMxfp4 || store.Entries[Name].Type == ElementType.Float8E4M3;
+
+    /// <summary>The names of what is stored of it, apart from the scales of 8-bit floats.</summary>
+    public IReadOnlyList<string> StoredNames => IsMxfp4 ? [BlocksName, ScalesName] : [Name];
+
+    /// <summary>Whether another of the same name holds the same numbers in the same order.</summary>
+    public bool LiesAs(PublishedTensor other) => Role == other.Role && IsMxfp4 == other.IsMxfp4 && Pieces[0].Form == other.Pieces[0].Form && Shape.SequenceEqual(other.Shape);
 
     /// <summary>Whether a gradient reaches it.</summary>
     public bool IsTrainable => Role != WeightRole.SelectionBias;

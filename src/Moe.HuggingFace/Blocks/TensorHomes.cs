@@ -33,16 +33,17 @@ internal static class TensorHomes
     }
 
     /// <summary>Notes the files of tensors, or takes an old note away.</summary>
-    public static void Write(JsonObject index, IReadOnlyDictionary<string, string> homes)
+    public static void Write(JsonObject index, IEnumerable<KeyValuePair<string, string>> homes)
     {
+        var files = new JsonObject(homes.Select(home => KeyValuePair.Create(home.Key, (JsonNode?)home.Value)));
         if (index["metadata"] is not JsonObject metadata)
         {
-            if (homes.Count == 0)
+            if (files.Count == 0)
                 return;
             index["metadata"] = metadata = [];
         }
         metadata.Remove(Field);
-        if (homes.Count > 0)
-            metadata[Field] = new JsonObject(homes.Select(pair => KeyValuePair.Create(pair.Key, (JsonNode?)pair.Value)));
+        if (files.Count > 0)
+            metadata[Field] = files;
     }
 }

@@ -14,6 +14,9 @@ internal sealed record WeightPiece(long First, long[] Shape, WeightForm Form, st
 {
     public long Count => Shape.Aggregate(1L, (product, size) => product * size);
 
+    /// <summary>The shape of the rows of the parameter.</summary>
+    public long[] OwnShape => Form.HasFlag(WeightForm.Transposed) ? [Shape[1], Shape[0]] : Form.HasFlag(WeightForm.OneRow) ? [Shape[1]] : Shape;
+
     /// <summary>Whether the numbers lie in the order of the parameter's.</summary>
     public bool IsInOrder => (Form & (WeightForm.Transposed | WeightForm.Interleaved)) == 0;
 

@@ -30,7 +30,7 @@ internal sealed class FilePlan
         var names = new HashSet<string>(StringComparer.Ordinal);
         var entries = new List<TensorEntry>();
         var end = 0L;
-        foreach (var tensor in order == TensorOrder.AsGiven ? tensors : InReferenceOrder(tensors))
+        foreach (var tensor in order == TensorOrder.AsGiven ? tensors : InReferenceOrder(tensors, tensor => tensor.Type, tensor => tensor.Name))
         {
             if (!names.Add(tensor.Name))
                 throw new ArgumentException($"There are two tensors \"{tensor.Name}\".", nameof(tensors));
@@ -46,8 +46,9 @@ internal sealed class FilePlan
         return new(Format(metadata, entries), entries);
     }
 
-    private static IEnumerable<TensorDescription> InReferenceOrder(IEnumerable<TensorDescription> tensors) =>
-        tensors.OrderByDescending(tensor => tensor.Type.Rank()).ThenBy(tensor => tensor.Name, CodePointOrder.Instance);
+    /// <summary>Types of large numbers first, by name within each.</summary>
+    public static IEnumerable<T> InReferenceOrder<T>(IEnumerable<T> tensors, Func<T, ElementType> typeOf, Func<T, string> nameOf) =>
+        tensors.OrderByDescending(tensor => typeOf(tensor).Rank()).ThenBy(nameOf, CodePointOrder.Instance);
 
     /// <summary>The bytes of a tensor.</summary>
     /// <exception cref="ArgumentException">Its shape is none.</exception>

@@ -114,6 +114,8 @@ public sealed class CheckpointFormTests : IDisposable
         Compare.Distance(expected["output"], published.Numbers["output"]).Should().BeGreaterThan(1e-3, "four bits are not the whole number");
         small.Call("inspect").Succeeded().Should().Contain("Mxfp4").And.Contain("UInt8");
         ShouldNotConvert(small, "per-expert");
+        ShouldDecode(small, "per-expert");
+        ShouldDecode(small, "fused");
         quantised.Remove("model.layers.0.mlp.experts.down_proj_scales");
         small.Write().Call("run", "--input", small.InputPath, "--output", small.OutputPath).Failed().Should().Contain("down_proj_scales is missing.");
     }
@@ -149,6 +151,8 @@ public sealed class CheckpointFormTests : IDisposable
         small.Run("--dtype", "bfloat16").ShouldBeTheBitsOf(plain.Run("--dtype", "bfloat16"));
         small.Call("inspect").Succeeded().Should().Contain("Float8E4M3").And.Contain("Float32");
         ShouldNotConvert(small, "fused");
+        ShouldDecode(small, "per-expert");
+        ShouldDecode(small, "fused");
         quantised.Remove($"{MadeBlock.Mlp}experts.2.up_proj.weight_scale_inv");
         WriteWithFloat8(small.Write());
         small.Call("run", "--input", small.InputPath, "--output", small.OutputPath).Failed().Should().Contain("experts.2.up_proj.weight_scale_inv is missing.");
@@ -156,11 +160,24 @@ public sealed class CheckpointFormTests : IDisposable
 
     public void Dispose() => _scope.Dispose();
 
-    /// <summary>Quantised bytes cannot be laid otherwise and come back the same.</summary>
+    /// <summary>These quantised bytes cannot be laid otherwise and come back the same.</summary>
     private static void ShouldNotConvert(BlockFolder block, string layout)
     {
-        block.Call("convert", "--to", layout, "--output", block.PathOf("converted")).Failed().Should().Contain("is quantised");
+        block.Call("convert", "--to", layout, "--output", block.PathOf("converted")).Failed().Should().Contain("is quantised").And.Contain("--decode");
         Directory.Exists(block.PathOf("converted")).Should().BeFalse();
+    }
+
+    /// <summary>Decoded it runs as it does quantised, where both are BFloat16.</summary>
+    private static void ShouldDecode(BlockFolder block, string layout)
+    {
+        var decoded = block.PathOf($"decoded-{layout}");
+        block.Call("convert", "--to", layout, "--output", decoded, "--decode").Succeeded().Should().Contain($"1 block as {layout} in {decoded}");
+        BlockFolder.Read(Path.Combine(decoded, "weights.safetensors")).Should().OnlyContain(pair => pair.Value.is_floating_point());
+        var expected = block.Run("--dtype", "bfloat16");
+        Sample.HuggingFaceBlock("run", "--checkpoint", decoded, "--input", block.InputPath, "--output", block.OutputPath, "--dtype", "bfloat16").Succeeded();
+        var ours = BlockFolder.Read(block.OutputPath);
+        string[] common = [.. Answer.Forward, "grad_input"];
+        ours.Where(pair => common.Contains(pair.Key)).ToDictionary().ShouldBeTheBitsOf(expected.Where(pair => common.Contains(pair.Key)).ToDictionary());
     }
 
     /// <summary>Bytes that are codes of 8-bit floats, which torch tensors here are not.</summary>

@@ -242,7 +242,7 @@ public sealed class ProblemTests : IDisposable
     [InlineData("", "run", "inspect", "convert", "route")]
     [InlineData("run", "--checkpoint", "--layer", "--input", "--output", "--dtype")]
     [InlineData("inspect", "--checkpoint")]
-    [InlineData("convert", "--checkpoint", "--to", "--output", "fused", "per-expert")]
+    [InlineData("convert", "--checkpoint", "--to", "--output", "fused", "per-expert", "--decode")]
     [InlineData("route", "--checkpoint", "--layer", "--input", "--plot")]
     public void Help_names_every_option(string command, params string[] options)
     {
