@@ -7,7 +7,7 @@ namespace HuggingFaceBlock;
 /// <summary>The table of a checkpoint's blocks.</summary>
 internal static class InspectCommand
 {
-    public static void Execute(string folder)
+    public static void Execute(string folder, CancellationToken cancellationToken)
     {
         using var checkpoint = Checkpoint.Open(folder);
         if (checkpoint.Blocks.Count == 0)
@@ -17,18 +17,22 @@ internal static class InspectCommand
             table.AddColumn(new TableColumn(header).RightAligned().NoWrap());
         foreach (var block in checkpoint.Blocks)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             var facts = checkpoint.Describe(block);
             table.AddRow([.. new[]
             {
-                $"{block.Layer}", $"{block.Layout}", $"{facts.Experts}", $"{facts.TopK}", $"{facts.InputWidth}", $"{facts.HiddenWidth}", $"{facts.SharedWidth}",
+                BlockName.Of(checkpoint, block), Layout(block), $"{facts.Experts}", $"{facts.TopK}", $"{facts.InputWidth}", $"{facts.HiddenWidth}", $"{facts.SharedWidth}",
                 string.Join(" ", facts.Types), Text(facts.Bytes), Text(facts.Parameters), Text(facts.ActiveParameters),
             }.Select(Markup.Escape)]);
         }
-        table.Caption = new TableTitle("Active: parameters that one token meets; all of the router, its k experts, the shared ones.");
         var console = Terminal.Create();
         console.WriteLine($"{checkpoint.Family.Name} ({checkpoint.Config.ModelType}), {Text(checkpoint.Tensors.Entries.Count)} tensors");
-        console.Write(table);
+        Terminal.Write(console, table);
+        console.WriteLine("Active: parameters that one token meets; all of the router, its k experts, the shared ones.");
     }
+
+    /// <summary>As convert takes it.</summary>
+    private static string Layout(BlockInfo block) => block.Layout switch { BlockLayout.PerExpert => "per-expert", BlockLayout.Fused => "fused", _ => "mxfp4" };
 
     private static string Text(long number) => number.ToString("N0", CultureInfo.InvariantCulture);
 }

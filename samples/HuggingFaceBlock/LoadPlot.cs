@@ -1,4 +1,5 @@
 using Moe.Core;
+using Moe.Training;
 using ScottPlot;
 using SkiaSharp;
 
@@ -37,8 +38,7 @@ internal static class LoadPlot
         plot.HideGrid();
         plot.Axes.SetLimits(-0.8, report.ExpertCount - 0.2, 0, Math.Max(100 * report.Share.Max(), 100.0 / report.ExpertCount) * 1.2);
         plot.ShowLegend(Alignment.UpperRight);
-        if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder)
-            Directory.CreateDirectory(folder);
-        plot.SavePng(path, 1000, 500);
+        var picture = plot.GetImageBytes(1000, 500, ImageFormat.Png);
+        AtomicFile.Write(path, stream => stream.Write(picture));
     }
 }

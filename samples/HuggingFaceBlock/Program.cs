@@ -9,8 +9,8 @@ using TorchSharp;
 
 const int Ok = 0, Failed = 1, Interrupted = 130;
 
-var checkpoint = new Option<string>("--checkpoint") { Description = "A folder with config.json and the tensors: model.safetensors, shards with their index, or one file of another name.", Required = true };
-var layer = new Option<int?>("--layer") { Description = "The layer whose block is meant; without it, the first that has one." };
+var checkpoint = new Option<string>("--checkpoint") { Description = "A folder with config.json and the tensors: model.safetensors, shards with their index, weights.safetensors, or a single file of another name.", Required = true };
+var layer = new Option<string?>("--layer") { Description = "The layer whose block is meant, or the block's name where inspect shows names; without it, the first block." };
 var input = new Option<string>("--input") { Description = "A safetensors file with input [.., T, D], and for run grad_output if gradients are wanted.", Required = true };
 var output = new Option<string>("--output") { Description = "Where to write.", Required = true };
 var type = new Option<string?>("--dtype") { Description = "float32 or bfloat16; without it, the type of the input." };
@@ -19,43 +19,57 @@ var decode = new Option<bool>("--decode") { Description = "Write what is quantis
 var picture = new Option<string>("--plot") { Description = "Where to draw the loads, as PNG.", DefaultValueFactory = _ => Path.Combine("out", "expert-loads.png") };
 type.AcceptOnlyFromAmong("float32", "bfloat16");
 layout.AcceptOnlyFromAmong("per-expert", "fused");
+CommandLine.RequireText(checkpoint, layer, input, output, picture);
 
 var run = new Command("run", "Computes the block's output for an input, its routing, and with grad_output all gradients.") { checkpoint, layer, input, output, type };
-run.SetAction((parsed, cancellation) => Do(() => RunCommand.Execute(
+run.SetAction(parsed => Do(cancellation => RunCommand.Execute(
     parsed.GetValue(checkpoint)!, parsed.GetValue(layer), parsed.GetValue(input)!, parsed.GetValue(output)!, parsed.GetValue(type), cancellation)));
 var inspect = new Command("inspect", "Says what blocks a checkpoint has.") { checkpoint };
-inspect.SetAction((parsed, _) => Do(() => InspectCommand.Execute(parsed.GetValue(checkpoint)!)));
+inspect.SetAction(parsed => Do(cancellation => InspectCommand.Execute(parsed.GetValue(checkpoint)!, cancellation)));
 var convert = new Command("convert", "Writes a checkpoint in the other layout; every other file is copied.") { checkpoint, layout, output, decode };
-convert.SetAction((parsed, cancellation) => Do(() => ConvertCommand.Execute(
+convert.SetAction(parsed => Do(cancellation => ConvertCommand.Execute(
     parsed.GetValue(checkpoint)!, parsed.GetValue(layout)!, parsed.GetValue(output)!, parsed.GetValue(decode), cancellation)));
 var route = new Command("route", "Shows how many tokens of an input each expert gets.") { checkpoint, layer, input, picture };
-route.SetAction((parsed, cancellation) => Do(() => RouteCommand.Execute(
+route.SetAction(parsed => Do(cancellation => RouteCommand.Execute(
     parsed.GetValue(checkpoint)!, parsed.GetValue(layer), parsed.GetValue(input)!, parsed.GetValue(picture)!, cancellation)));
 
 var parsed = new RootCommand("The mixture-of-experts blocks of Hugging Face checkpoints: run, inspected, converted, watched.") { run, inspect, convert, route }.Parse(args);
-return parsed.Action is ParseErrorAction ? await Fail(string.Join(' ', parsed.Errors.SelectMany(error => error.Message.Split([' ', '\t', '\r', '\n'], StringSplitOptions.RemoveEmptyEntries)))) : await parsed.InvokeAsync();
+return parsed.Action is ParseErrorAction ? Fail(CommandLine.Errors(parsed)) : parsed.Invoke();
 
-static async Task<int> Do(Action action)
+// No asynchronous action: System.CommandLine ends the process two seconds after Ctrl+C, finished or not, and sees it only once an action waits.
+static int Do(Action<CancellationToken> action)
 {
+    using var cancellation = new CancellationTokenSource();
+    ConsoleCancelEventHandler stop = (_, pressed) =>
+    {
+        // The first Ctrl+C ends the command, the second the process.
+        pressed.Cancel = !cancellation.IsCancellationRequested;
+        cancellation.Cancel();
+    };
+    Console.CancelKeyPress += stop;
     try
     {
         using var scope = torch.NewDisposeScope();
-        action();
+        action(cancellation.Token);
         return Ok;
     }
     catch (OperationCanceledException)
     {
-        await Console.Error.WriteLineAsync("Stopped.");
+        Console.Error.WriteLine("Stopped.");
         return Interrupted;
     }
-    catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidDataException or ArgumentException or NotSupportedException or InvalidOperationException)
+    catch (Exception exception) when (Problem.Of(exception) is { } message)
     {
-        return await Fail(exception.Message);
+        return Fail(message);
+    }
+    finally
+    {
+        Console.CancelKeyPress -= stop;
     }
 }
 
-static async Task<int> Fail(string message)
+static int Fail(string message)
 {
-    await Console.Error.WriteLineAsync($"Error: {message}");
+    Console.Error.WriteLine($"Error: {message}");
     return Failed;
 }

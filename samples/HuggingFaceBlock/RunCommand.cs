@@ -7,10 +7,11 @@ namespace HuggingFaceBlock;
 /// <summary>Runs a block forward, and backward if the input file has a gradient of the output.</summary>
 internal static class RunCommand
 {
-    public static void Execute(string folder, int? layer, string inputPath, string outputPath, string? typeName, CancellationToken cancellationToken)
+    public static void Execute(string folder, string? layer, string inputPath, string outputPath, string? typeName, CancellationToken cancellationToken)
     {
         using var checkpoint = Checkpoint.Open(folder);
-        var place = checkpoint.Block(layer);
+        var place = BlockName.Find(checkpoint, layer);
+        OutputPlace.Require(outputPath, inputPath, folder);
         var input = Input.Read(inputPath, checkpoint.Describe(place).InputWidth);
         var type = typeName switch { "float32" => ScalarType.Float32, "bfloat16" => ScalarType.BFloat16, _ => input.Tokens.dtype };
         using var block = checkpoint.Load(place, new BlockLoadOptions { Type = type }, cancellationToken);
@@ -34,7 +35,8 @@ internal static class RunCommand
             foreach (var (name, weight) in block.Gradients())
                 results[$"grad.{name}"] = weight;
         }
+        cancellationToken.ThrowIfCancellationRequested();
         SafetensorsWriter.Write(outputPath, results);
-        Console.WriteLine($"{checkpoint.Family.Name}, {place.Beginning} {answer.Routing.TokenCount} tokens to {block.Layer.Experts.Count} experts, {answer.Routing.TopK} each: wrote {outputPath}");
+        Console.WriteLine($"{checkpoint.Family.Name}, {BlockName.Beginning(place)}: {answer.Routing.TokenCount} tokens to {block.Layer.Experts.Count} experts, {answer.Routing.TopK} each; wrote {outputPath}");
     }
 }

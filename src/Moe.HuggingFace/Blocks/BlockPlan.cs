@@ -1,4 +1,5 @@
 using Moe.Core;
+using static TorchSharp.torch;
 
 namespace Moe.HuggingFace;
 
@@ -74,6 +75,24 @@ internal sealed class BlockPlan
                 throw new ArgumentException($"The table of family {_family.Name} for layout {layout} gives {filled.GetValueOrDefault(name)} of the {rows} rows of {name}.");
         }
         return tensors;
+    }
+
+    /// <summary>Everything else that gate and experts refuse, found before a tensor is read: one of each is made, without memory and of a width that does not matter.</summary>
+    /// <exception cref="InvalidDataException">An option that comes from a field of the settings cannot be.</exception>
+    public void RequireOptions()
+    {
+        try
+        {
+            new GatingNetwork(Gate with { InputWidth = 1 }, device: META).Dispose();
+            if (Gated is not null)
+                new GatedFeedForwardExpert(Gated with { InputWidth = 1, HiddenWidth = 1 }, device: META).Dispose();
+            else
+                new FeedForwardExpert(Plain! with { InputWidth = 1, HiddenWidth = 1 }, device: META).Dispose();
+        }
+        catch (ArgumentException exception)
+        {
+            throw new InvalidDataException($"The settings of this {_family.Name} model make options that cannot be: {exception.Message.Replace($" (Parameter '{exception.ParamName}')", "", StringComparison.Ordinal)}", exception);
+        }
     }
 
     /// <summary>Numbers that no block has, some of which no shape of a tensor would show.</summary>

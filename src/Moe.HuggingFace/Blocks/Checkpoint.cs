@@ -29,6 +29,7 @@ public sealed class Checkpoint : IDisposable
         // A router has a row for each expert: a number far beyond that is refused before as many names are made of it.
         if (_plan.Gate.ExpertCount > tensors.Entries.Values.Select(entry => entry.Shape.Count == 0 ? 0 : entry.Shape[0]).Append(MostExperts).Max())
             throw new InvalidDataException($"The settings of {folder} say {_plan.Gate.ExpertCount} experts, but no tensor has as many rows.");
+        _plan.RequireOptions();
         Blocks = FindBlocks();
     }
 
@@ -64,10 +65,7 @@ public sealed class Checkpoint : IDisposable
         ArgumentNullException.ThrowIfNull(folder);
         if (!Directory.Exists(folder))
             throw new DirectoryNotFoundException($"{folder} is no folder.");
-        var path = Path.Combine(folder, ConfigFile);
-        if (!File.Exists(path))
-            throw new InvalidDataException($"{folder} has no {ConfigFile}, which says what kind of model it is.");
-        var config = ModelConfig.Read(path);
+        var config = ReadConfig(folder);
         var family = ModelFamilies.Of(config.ModelType, families);
         var tensors = SafetensorsFolder.Open(folder);
         try
@@ -116,7 +114,7 @@ public sealed class Checkpoint : IDisposable
     /// <param name="cancellationToken">Ends it; nothing is left behind.</param>
     public PublishedBlock Load(BlockInfo block, BlockLoadOptions? options = null, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(block);
+        RequireOwn(block);
         options ??= new BlockLoadOptions();
         if (options.Type is { } asked && asked is not (ScalarType.Float32 or ScalarType.Float64 or ScalarType.BFloat16 or ScalarType.Float16))
             throw new ArgumentException($"Type is {asked}; a block computes in Float32, Float64, BFloat16 or Float16.", nameof(options));
@@ -155,10 +153,11 @@ public sealed class Checkpoint : IDisposable
 
     /// <summary>The sizes of a block, from settings and headers alone.</summary>
     /// <param name="block">One of <see cref="Blocks"/>.</param>
+    /// <exception cref="ArgumentException">It is none of them.</exception>
     /// <exception cref="InvalidDataException">Its tensors are not what they should be; all that is wrong is listed.</exception>
     public BlockFacts Describe(BlockInfo block)
     {
-        ArgumentNullException.ThrowIfNull(block);
+        RequireOwn(block);
         var tensors = Checked(block);
         var entries = tensors.SelectMany(Stored).Select(name => _tensors.Entries[name]).ToArray();
         var (all, experts) = (tensors.Sum(Count), tensors.Where(tensor => tensor.Pieces[0].Expert is not null).Sum(Count));
@@ -221,9 +220,9 @@ public sealed class Checkpoint : IDisposable
 
     /// <summary>Writes the checkpoint with blocks as they are now, such as after training, in the layout and the types that it has. All other tensors and files are copied.</summary>
     /// <param name="folder">Where; must not be there yet, or be empty. It comes into being as a whole.</param>
-    /// <param name="blocks">Blocks that were loaded from this checkpoint, each once; they stay as they are.</param>
+    /// <param name="blocks">Blocks that were loaded from this checkpoint or from one with the same blocks, such as a copy of it, each once; they stay as they are.</param>
     /// <param name="cancellationToken">Ends it; nothing is left behind.</param>
-    /// <exception cref="ArgumentException">A block is of another checkpoint, or there twice.</exception>
+    /// <exception cref="ArgumentException">A block is none that this checkpoint has, has weights of other shapes, or is there twice.</exception>
     /// <exception cref="NotSupportedException">A block is quantised in the checkpoint, or its weights are kept compressed.</exception>
     /// <exception cref="IOException">The folder is not empty, or cannot be written.</exception>
     public void Save(string folder, IReadOnlyList<PublishedBlock> blocks, CancellationToken cancellationToken = default)
@@ -250,6 +249,26 @@ public sealed class Checkpoint : IDisposable
     /// <summary>What the names of everything inside a block begin with, whatever its layout.</summary>
     internal string[] Scopes(string beginning) =>
         [.. Layouts().SelectMany(layout => Family.Places(layout)!).Select(place => beginning + place.Name[..(place.Name.IndexOf('.', StringComparison.Ordinal) + 1)]).Distinct()];
+
+    private void RequireOwn(BlockInfo block)
+    {
+        ArgumentNullException.ThrowIfNull(block);
+        if (!Blocks.Contains(block))
+            throw new ArgumentException($"{Folder} has no block {block.Beginning} ({block.Layout}) of layer {block.Layer}; take one of {nameof(Blocks)}.", nameof(block));
+    }
+
+    /// <summary>A file that may not be looked at is not taken for one that is not there.</summary>
+    private static ModelConfig ReadConfig(string folder)
+    {
+        try
+        {
+            return ModelConfig.Read(Path.Combine(folder, ConfigFile));
+        }
+        catch (FileNotFoundException exception)
+        {
+            throw new InvalidDataException($"{folder} has no {ConfigFile}, which says what kind of model it is.", exception);
+        }
+    }
 
     private bool IsFloat8(PublishedTensor tensor) => !tensor.IsMxfp4 && _tensors.Entries[tensor.Name].Type == ElementType.Float8E4M3;
 

@@ -15,12 +15,17 @@ internal sealed class CheckpointUpdate : IDisposable
         _source = source;
         foreach (var block in blocks)
         {
+            ArgumentNullException.ThrowIfNull(block, nameof(blocks));
             if (!source.Blocks.Contains(block.Info) || block.Family != source.Family)
                 throw new ArgumentException($"The block {block.Info.Beginning} ({block.Family.Name}, {block.Info.Layout}) is not of {source.Folder}.", nameof(blocks));
             if (block.Compression is { } compression)
                 throw new NotSupportedException($"The weights of {block.Info.Beginning} are kept as {compression}: they are not what the checkpoint has.");
+            var own = block.Tensors.ToDictionary(tensor => tensor.Name, tensor => tensor.Shape, StringComparer.Ordinal);
             foreach (var tensor in source.Checked(block.Info))
             {
+                // Names alone may be those of a smaller or larger model.
+                if (!own.TryGetValue(tensor.Name, out var shape) || !shape.AsSpan().SequenceEqual(tensor.Shape))
+                    throw new ArgumentException($"The block {block.Info.Beginning} is not of {source.Folder}: it has {tensor.Name} {(shape is null ? "not at all" : $"of shape [{string.Join(", ", shape)}]")}; expected [{string.Join(", ", tensor.Shape)}].", nameof(blocks));
                 if (tensor.IsQuantised(source.Tensors))
                     throw new NotSupportedException($"{tensor.Name} is quantised in {source.Folder}, and trained weights are not quantised again. {nameof(Checkpoint)}.{nameof(Checkpoint.Decode)} makes a checkpoint that takes them.");
                 if (!_blockOf.TryAdd(tensor.Name, block))
@@ -60,7 +65,7 @@ internal sealed class CheckpointUpdate : IDisposable
             // The weights of one block at a time.
             Dispose();
             using var scope = NewDisposeScope();
-            _weights = block.Weights(block.Info.Layout);
+            _weights = block.WeightsAs(tensor => _source.Tensors.Entries[tensor.Name].Type.ToTorch());
             scope.Detach(_weights.Values);
             _current = block;
         }

@@ -9,6 +9,7 @@ public sealed class PublishedBlock : IDisposable
 {
     private readonly BlockPlan _plan;
     private readonly Dictionary<string, ScalarType> _types;
+    private bool _isDisposed;
 
     internal PublishedBlock(ModelFamily family, BlockPlan plan, BlockInfo info, MixtureOfExperts layer, Dictionary<string, ScalarType> types, WeightCompression? compression)
     {
@@ -26,6 +27,9 @@ public sealed class PublishedBlock : IDisposable
 
     /// <summary>How the experts' weights are kept; null for as numbers that can be trained.</summary>
     public WeightCompression? Compression { get; }
+
+    /// <summary>What it lies as in the layout of <see cref="Info"/>.</summary>
+    internal IReadOnlyList<PublishedTensor> Tensors => _plan.Tensors(Info.Beginning, Info.Layout);
 
     /// <summary>The weights as they are now, under the names of a layout.</summary>
     /// <param name="layout">Which; null for that of <see cref="Info"/>, or the fused one if that is quantised.</param>
@@ -48,10 +52,22 @@ public sealed class PublishedBlock : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => Layer.Dispose();
+    public void Dispose()
+    {
+        _isDisposed = true;
+        Layer.Dispose();
+    }
+
+    /// <summary>The weights as they are now, in the layout of <see cref="Info"/> and in types of the caller's choice.</summary>
+    internal IReadOnlyDictionary<string, Tensor> WeightsAs(Func<PublishedTensor, ScalarType> typeOf)
+    {
+        using var scope = NewDisposeScope();
+        return Published(Info.Layout, Layer.state_dict(), typeOf, _ => true);
+    }
 
     private Dictionary<string, Tensor> Published(BlockLayout? layout, Dictionary<string, Tensor> own, Func<PublishedTensor, ScalarType> typeOf, Func<PublishedTensor, bool> wanted)
     {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
         using var constant = no_grad();
         var chosen = layout ?? (Info.Layout == BlockLayout.Mxfp4 ? BlockLayout.Fused : Info.Layout);
         if (Compression is { } kept)

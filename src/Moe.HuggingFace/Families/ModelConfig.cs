@@ -19,7 +19,18 @@ public sealed class ModelConfig
 
     /// <summary>Reads a file.</summary>
     /// <exception cref="InvalidDataException">It is no JSON object.</exception>
-    public static ModelConfig Read(string path) => Parse(File.ReadAllText(path), path);
+    /// <exception cref="IOException">It cannot be read.</exception>
+    public static ModelConfig Read(string path)
+    {
+        try
+        {
+            return Parse(File.ReadAllText(path), path);
+        }
+        catch (UnauthorizedAccessException exception)
+        {
+            throw new IOException($"{path} cannot be read: {(Directory.Exists(path) ? "It is a folder." : exception.Message)}", exception);
+        }
+    }
 
     /// <summary>Reads a text.</summary>
     /// <param name="json">A JSON object.</param>
@@ -70,8 +81,18 @@ public sealed class ModelConfig
 
     /// <summary>A text.</summary>
     /// <exception cref="InvalidDataException">It is not there, or something else.</exception>
-    public string Text(string field) =>
-        Has(field) && _json.GetProperty(field) is { ValueKind: JsonValueKind.String } value ? value.GetString()! : throw Wrong(field, "a text");
+    public string Text(string field)
+    {
+        try
+        {
+            return Has(field) && _json.GetProperty(field) is { ValueKind: JsonValueKind.String } value ? value.GetString()! : throw Wrong(field, "a text");
+        }
+        catch (InvalidOperationException)
+        {
+            // Half a surrogate pair.
+            throw Wrong(field, "a text");
+        }
+    }
 
     /// <summary>A text, or what it is where the field is absent.</summary>
     /// <exception cref="InvalidDataException">It is something else.</exception>

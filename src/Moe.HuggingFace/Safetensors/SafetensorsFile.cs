@@ -52,7 +52,7 @@ public sealed class SafetensorsFile : ITensorStore, IDisposable
 
             // Folders, pipes, and files of others.
             if (exception is UnauthorizedAccessException or NotSupportedException)
-                throw new IOException($"{full} cannot be read: {exception.Message}", exception);
+                throw new IOException($"{full} cannot be read: {(Directory.Exists(full) ? "It is a folder." : exception.Message)}", exception);
             throw;
         }
     }

@@ -60,6 +60,8 @@ internal sealed class SafetensorsHeader
     {
         if (fileLength < PrefixLength)
             throw new InvalidDataException($"{path} has {fileLength} bytes; a safetensors file begins with {PrefixLength} that say how long its header is.");
+        if (prefix[..PrefixLength].SequenceEqual("version "u8))
+            throw new InvalidDataException($"{path} is a pointer of Git LFS to the file, not the file itself; \"git lfs pull\" brings that.");
         var length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
         if (length < 2)
             throw new InvalidDataException($"{path} says that its header has {length} bytes; it must have at least 2.");

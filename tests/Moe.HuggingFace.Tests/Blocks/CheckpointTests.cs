@@ -120,6 +120,80 @@ public sealed class CheckpointTests
     }
 
     [Fact]
+    public void A_block_goes_into_a_copy_of_its_checkpoint_in_the_types_of_the_copy()
+    {
+        using var scope = NewDisposeScope();
+        using var single = new PublishedCase("mixtral").Checkpoint();
+        using var half = new PublishedCase("mixtral_bf16").Checkpoint();
+        using var target = new TemporaryFolder();
+        using var source = Checkpoint.Open(single.FullName);
+        using var other = Checkpoint.Open(half.FullName);
+        using var block = source.LoadBlock();
+        other.Save(target.File("half"), [block]);
+        using (var there = other.LoadBlock())
+            source.Save(target.File("single"), [there]);
+
+        RequireWeights(target.File("half"), single.FullName, ScalarType.BFloat16);
+        RequireWeights(target.File("single"), half.FullName, ScalarType.Float32);
+    }
+
+    [Fact]
+    public void A_block_does_not_go_into_a_checkpoint_whose_blocks_are_larger_or_smaller()
+    {
+        using var scope = NewDisposeScope();
+        using var folder = Mixtral((config, tensors) =>
+        {
+            foreach (var (name, weight) in tensors.ToArray())
+                tensors[name] = name.EndsWith("gate.weight", StringComparison.Ordinal) ? weight : cat([weight, weight], name.EndsWith("w2.weight", StringComparison.Ordinal) ? 1 : 0);
+            return config.Replace("\"intermediate_size\": 64", "\"intermediate_size\": 128", StringComparison.Ordinal);
+        });
+        using var small = new PublishedCase("mixtral").Checkpoint();
+        using var target = new TemporaryFolder();
+        using var first = Checkpoint.Open(small.FullName);
+        using var second = Checkpoint.Open(folder.FullName);
+        using var block = first.LoadBlock();
+        using var twice = second.LoadBlock();
+        second.Invoking(it => it.Save(target.File("x"), [block])).Should().Throw<ArgumentException>().WithMessage("*w1.weight of shape [64, 32]; expected [128, 32]*");
+        first.Invoking(it => it.Save(target.File("x"), [twice])).Should().Throw<ArgumentException>().WithMessage("*w1.weight of shape [128, 32]; expected [64, 32]*");
+        first.Invoking(it => it.Save(target.File("x"), [null!])).Should().Throw<ArgumentNullException>().WithParameterName("blocks");
+        target.Names().Should().BeEmpty();
+    }
+
+    [Fact]
+    public void Blocks_that_a_checkpoint_does_not_have_are_refused()
+    {
+        using var folder = new PublishedCase("mixtral").Checkpoint();
+        using var checkpoint = Checkpoint.Open(folder.FullName);
+        foreach (var block in new[] { checkpoint.Blocks[0] with { Layout = BlockLayout.Mxfp4 }, checkpoint.Blocks[0] with { Layout = BlockLayout.Fused }, new BlockInfo(7, "model.layers.7.", BlockLayout.PerExpert) })
+        {
+            checkpoint.Invoking(it => it.Load(block)).Should().Throw<ArgumentException>().WithMessage($"*no block {block.Beginning} ({block.Layout})*").WithParameterName("block");
+            checkpoint.Invoking(it => it.Describe(block)).Should().Throw<ArgumentException>().WithParameterName("block");
+        }
+    }
+
+    [Fact]
+    public void A_block_that_is_disposed_gives_no_weights()
+    {
+        using var folder = new PublishedCase("mixtral").Checkpoint();
+        using var target = new TemporaryFolder();
+        using var checkpoint = Checkpoint.Open(folder.FullName);
+        var block = checkpoint.LoadBlock();
+        block.Dispose();
+        block.Invoking(it => it.Weights()).Should().Throw<ObjectDisposedException>();
+        checkpoint.Invoking(it => it.Save(target.File("x"), [block])).Should().Throw<ObjectDisposedException>();
+        target.Names().Should().BeEmpty();
+    }
+
+    [Fact]
+    public void A_config_that_cannot_be_read_is_not_taken_for_one_that_is_not_there()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Invoking(it => Checkpoint.Open(it.FullName)).Should().Throw<InvalidDataException>().WithMessage("*has no config.json*");
+        Directory.CreateDirectory(folder.File("config.json"));
+        folder.Invoking(it => Checkpoint.Open(it.FullName)).Should().Throw<IOException>().WithMessage("*config.json cannot be read: It is a folder.");
+    }
+
+    [Fact]
     public void A_folder_that_is_not_empty_is_not_written_into()
     {
         using var folder = new PublishedCase("mixtral").Checkpoint();
@@ -138,6 +212,19 @@ public sealed class CheckpointTests
         for (var round = 0; round < 3; round++)
             checkpoint.LoadBlock().Dispose();
         TorchSharp.DisposeScopeManager.Statistics.ThreadTotalLiveCount.Should().Be(before);
+    }
+
+    /// <summary>A checkpoint has the numbers of another in a type of its own.</summary>
+    private static void RequireWeights(string folder, string expected, ScalarType type)
+    {
+        using var written = SafetensorsFolder.Open(folder);
+        using var source = SafetensorsFolder.Open(expected);
+        written.Entries.Keys.Should().BeEquivalentTo(source.Entries.Keys);
+        foreach (var name in source.Entries.Keys)
+        {
+            written.ReadTensor(name).dtype.Should().Be(type);
+            Core.Tests.Compare.SameBits(written.ReadTensor(name), source.ReadTensor(name).to(type), name);
+        }
     }
 
     /// <summary>A Mixtral checkpoint with something changed.</summary>

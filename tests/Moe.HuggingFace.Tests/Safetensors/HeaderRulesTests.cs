@@ -105,6 +105,10 @@ public sealed class HeaderRulesTests
     }
 
     [Fact]
+    public void A_pointer_of_Git_LFS_is_not_taken_for_a_header_that_is_too_long() =>
+        Refused("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"u8.ToArray(), "*is a pointer of Git LFS*git lfs pull*");
+
+    [Fact]
     public void A_file_of_less_than_eight_bytes_is_refused()
     {
         for (var length = 0; length < 8; length++)

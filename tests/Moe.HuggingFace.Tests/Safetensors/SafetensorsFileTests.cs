@@ -60,7 +60,7 @@ public sealed class SafetensorsFileTests : IDisposable
     public void What_is_not_there_or_closed_says_so()
     {
         FluentActions.Invoking(() => SafetensorsFile.Open(_folder.File("none"))).Should().Throw<FileNotFoundException>();
-        FluentActions.Invoking(() => SafetensorsFile.Open(_folder.FullName)).Should().Throw<IOException>().WithMessage($"{_folder.FullName} cannot be read: *");
+        FluentActions.Invoking(() => SafetensorsFile.Open(_folder.FullName)).Should().Throw<IOException>().WithMessage($"{_folder.FullName} cannot be read: It is a folder.");
         FluentActions.Invoking(() => SafetensorsFile.Open("")).Should().Throw<ArgumentException>();
         var file = SafetensorsFile.Open(TwoTensors());
         file.Dispose();

@@ -26,6 +26,7 @@ public sealed class ProblemTests : IDisposable
     [InlineData("num_local_experts", "10000", "experts.8.w1.weight is missing.")]
     [InlineData("num_local_experts", "99999999999", "num_local_experts is 99999999999; expected a whole number")]
     [InlineData("hidden_size", "2147483647", "is of shape [64, 32]; expected [64, 2147483647]")]
+    [InlineData("router_jitter_noise", "1.5", "InputJitter (1.5) must lie between 0 and 1.")]
     [InlineData("num_local_experts", "9", "experts.8.w1.weight is missing.")]
     [InlineData("num_local_experts", "7", "experts.7.w1.weight is unexpected.")]
     [InlineData("intermediate_size", "63", "experts.0.w1.weight is of shape [64, 32]; expected [63, 32].")]
@@ -44,6 +45,15 @@ public sealed class ProblemTests : IDisposable
         published.Write();
         published.Call("inspect").Failed().Should().Contain(message);
         published.Call("run", "--input", published.InputPath, "--output", published.OutputPath).Failed().Should().Contain(message);
+    }
+
+    [Fact]
+    public void Options_that_cannot_be_are_found_before_weights_are_read()
+    {
+        using var published = BlockFolder.Golden("gpt_oss");
+        published.Config["swiglu_limit"] = -1;
+        published.Write();
+        published.Call("inspect").Failed().Should().Contain("Limit (-1) must be positive.");
     }
 
     [Fact]
@@ -142,6 +152,8 @@ public sealed class ProblemTests : IDisposable
     [InlineData("7", "Layer 7")]
     [InlineData("-1", "Layer -1")]
     [InlineData("first", "first")]
+    [InlineData("1.5", "Layer 1.5")]
+    [InlineData("99999999999", "Layer 99999999999")]
     public void A_layer_without_a_block_is_refused(string layer, string message)
     {
         Refused("run", "--input", _block.InputPath, "--output", _block.OutputPath, "--layer", layer).Should().Contain(message);
@@ -162,6 +174,18 @@ public sealed class ProblemTests : IDisposable
 
     [Fact]
     public void A_file_without_input_is_refused() => WithInput(numbers => numbers.Remove("input")).Should().Contain("has no tensor input");
+
+    [Fact]
+    public void A_file_without_tensors_is_refused() => WithInput(numbers => numbers.Clear()).Should().Contain("has no tensor input; it has none.");
+
+    [Theory]
+    [InlineData(double.NaN)]
+    [InlineData(double.PositiveInfinity)]
+    public void An_input_that_is_not_finite_is_refused(double number)
+    {
+        WithInput(numbers => numbers["input"] = full([2, 16, 32], number, ScalarType.Float32)).Should().Contain("must be finite");
+        Refused("route", "--input", _block.InputPath, "--plot", _block.PathOf("loads.png")).Should().Contain("must be finite");
+    }
 
     [Fact]
     public void A_gradient_of_another_shape_is_refused() => WithInput(numbers => numbers["grad_output"] = ones(2, 15, 32)).Should().Contain("grad_output is of shape [2, 15, 32]");
@@ -208,6 +232,22 @@ public sealed class ProblemTests : IDisposable
     }
 
     [Fact]
+    public void What_is_read_is_not_written_over()
+    {
+        foreach (var path in new[] { _block.InputPath, _block.WeightsPath, _block.ConfigPath, Path.Combine(_block.Checkpoint, ".", "config.json") })
+        {
+            Refused("run", "--input", _block.InputPath, "--output", path).Should().Contain($"{path} is ").And.Contain("write to another file");
+            Refused("route", "--input", _block.InputPath, "--plot", path).Should().Contain($"{path} is ").And.Contain("write to another file");
+        }
+        _block.WriteShards();
+        Refused("run", "--input", _block.InputPath, "--output", Path.Combine(_block.Checkpoint, "model.safetensors.index.json")).Should().Contain("is a file of the checkpoint");
+
+        // Others in the folder are the caller's own.
+        for (var again = 0; again < 2; again++)
+            _block.Call("run", "--input", _block.InputPath, "--output", Path.Combine(_block.Checkpoint, "answer")).Succeeded();
+    }
+
+    [Fact]
     public void What_was_written_before_stays_when_a_run_fails()
     {
         _block.Run();
@@ -229,6 +269,18 @@ public sealed class ProblemTests : IDisposable
     {
         var words = line.Split(' ');
         Refused(words[0], words[1..]).Should().Contain(message);
+    }
+
+    [Theory]
+    [InlineData("--checkpoint")]
+    [InlineData("--layer")]
+    [InlineData("--input")]
+    [InlineData("--output")]
+    public void An_option_that_is_empty_is_named(string option)
+    {
+        string[] all = ["run", "--checkpoint", _block.Checkpoint, "--layer", "0", "--input", _block.InputPath, "--output", _block.OutputPath];
+        all[Array.IndexOf(all, option) + 1] = "";
+        Sample.HuggingFaceBlock(all).Failed().Should().Be($"Error: {option} is empty.{Environment.NewLine}");
     }
 
     [Fact]
@@ -301,7 +353,7 @@ public sealed class ProblemTests : IDisposable
         var before = Everything();
         var result = _block.Call(command, more);
         var message = result.Failed();
-        message.Should().StartWith("Error: ").And.NotContain("   at ").And.NotContain("Exception");
+        message.Should().StartWith("Error: ").And.NotContain("   at ").And.NotContain("Exception").And.NotContain("(Parameter");
 
         // One line; a list of all that is wrong has one more for each.
         message.TrimEnd().Split('\n').Skip(1).Should().NotContain(line => !line.StartsWith("- ", StringComparison.Ordinal));

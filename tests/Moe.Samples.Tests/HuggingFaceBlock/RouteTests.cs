@@ -34,5 +34,30 @@ public sealed class RouteTests : IDisposable
         published.Write().Call("route", "--input", published.InputPath, "--plot", published.PathOf("loads.png")).Succeeded().Should().NotContain("dropped 0.0 %");
     }
 
+    [Fact]
+    public void A_gradient_is_nothing_to_routes()
+    {
+        using var published = BlockFolder.Golden("mixtral");
+        published.Numbers["grad_output"] = ones(1);
+        published.Write().Call("route", "--input", published.InputPath, "--plot", published.PathOf("loads.png")).Succeeded();
+    }
+
+    [Fact]
+    public void A_picture_that_was_there_is_replaced_as_a_whole()
+    {
+        using var published = BlockFolder.Golden("mixtral");
+        File.WriteAllText(published.PathOf("loads.png"), "what was there");
+
+        // In the way of the new picture while it is not complete: the old one stays.
+        Directory.CreateDirectory(published.PathOf("loads.png.tmp"));
+        published.Call("route", "--input", published.InputPath, "--plot", published.PathOf("loads.png")).Failed().Should().Contain("loads.png cannot be written");
+        File.ReadAllText(published.PathOf("loads.png")).Should().Be("what was there");
+
+        Directory.Delete(published.PathOf("loads.png.tmp"));
+        published.Call("route", "--input", published.InputPath, "--plot", published.PathOf("loads.png")).Succeeded();
+        published.Png("loads.png").Should().Be((1000, 500));
+        File.Exists(published.PathOf("loads.png.tmp")).Should().BeFalse();
+    }
+
     public void Dispose() => _scope.Dispose();
 }
