@@ -59,6 +59,9 @@ public sealed class MixtureOfExperts : nn.Module<Tensor, Tensor>, IExpert, IRout
     /// <summary>The experts in the order of their indices; those that are stored stacked show as views of their stack.</summary>
     public IReadOnlyList<IExpert> Experts => _experts.Experts;
 
+    /// <summary>Where the parameters of each expert lie in the layer's state, in the order of their indices; null for an expert that is no module, and has none.</summary>
+    public IReadOnlyList<ExpertPlace?> ExpertPlaces => _experts.Places;
+
     /// <summary>The experts that answer every token.</summary>
     public IReadOnlyList<IExpert> SharedExperts => _shared?.Experts ?? [];
 

@@ -29,11 +29,16 @@ internal sealed class ExpertPool : nn.Module
                 register_module($"{index}", module);
         }
         _modules = [.. named_children()];
+        var names = _modules.ToDictionary(item => item.Module, item => item.Name);
+        Places = [.. _experts.Select(expert => ModuleOf(expert) is { } module ? new ExpertPlace($"{name}.{names[module]}", (expert as StackedExperts.Slice)?.Index) : null)];
         _wholeStacks = [.. _experts.Select((expert, index) =>
             expert is StackedExperts.Slice { Index: 0, Stack: var stack } && _experts.Skip(index).Take(stack.Count).SequenceEqual(stack))];
     }
 
     public IReadOnlyList<IExpert> Experts => _experts;
+
+    /// <summary>Where each expert's parameters lie; null for one that is no module.</summary>
+    public IReadOnlyList<ExpertPlace?> Places { get; }
 
     /// <summary>The stack that is all there is, in the order of its experts; null if there is anything else.</summary>
     public StackedExperts? OnlyStack => _wholeStacks[0] && StackOf(0).Count == _experts.Length ? StackOf(0) : null;

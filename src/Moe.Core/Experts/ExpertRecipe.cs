@@ -11,6 +11,18 @@ internal abstract record ExpertRecipe(long InputWidth, long OutputWidth)
     /// <summary>The weights of one expert, by the numbers that <see cref="Product"/> calls them by.</summary>
     public abstract IReadOnlyList<WeightShape> Weights { get; }
 
+    /// <summary>That of a stackable expert, alone or in a stack; null for an expert of another kind.</summary>
+    public static ExpertRecipe? Of(IExpert expert)
+    {
+        ArgumentNullException.ThrowIfNull(expert);
+        return expert switch
+        {
+            StackableExpert single => single.Recipe,
+            StackedExperts.Slice slice => slice.Stack.Recipe,
+            _ => null,
+        };
+    }
+
     /// <summary>Maps rows [*, D] to [*, Dout]; what it does besides the products is elementwise, so that the rows of several experts may go together.</summary>
     public abstract Tensor Compute(Tensor rows, Product product);
 

@@ -24,6 +24,11 @@ public sealed record FeedForwardOptions
     /// <value>The default is true.</value>
     public bool Bias { get; init; } = true;
 
+    /// <summary>What a feed-forward expert was built from.</summary>
+    /// <param name="expert">An expert, alone or as <see cref="StackedExperts"/> show it.</param>
+    /// <returns>Its options; null for an expert of another kind.</returns>
+    public static FeedForwardOptions? Of(IExpert expert) => (ExpertRecipe.Of(expert) as FeedForwardRecipe)?.Options;
+
     internal void Validate(string parameterName) =>
         new OptionFailures(nameof(FeedForwardOptions))
             .Require(InputWidth >= 1, $"InputWidth ({InputWidth}) must be at least 1.")

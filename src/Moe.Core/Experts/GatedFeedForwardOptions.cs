@@ -35,17 +35,7 @@ public sealed record GatedFeedForwardOptions
     /// <summary>What a gated feed-forward expert was built from.</summary>
     /// <param name="expert">An expert, alone or as <see cref="StackedExperts"/> show it.</param>
     /// <returns>Its options; null for an expert of another kind.</returns>
-    public static GatedFeedForwardOptions? Of(IExpert expert)
-    {
-        ArgumentNullException.ThrowIfNull(expert);
-        var recipe = expert switch
-        {
-            StackableExpert single => single.Recipe,
-            StackedExperts.Slice slice => slice.Stack.Recipe,
-            _ => null,
-        };
-        return (recipe as GatedFeedForwardRecipe)?.Options;
-    }
+    public static GatedFeedForwardOptions? Of(IExpert expert) => (ExpertRecipe.Of(expert) as GatedFeedForwardRecipe)?.Options;
 
     internal void Validate(string parameterName)
     {

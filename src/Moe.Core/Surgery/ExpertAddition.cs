@@ -107,7 +107,7 @@ public static class ExpertAddition
         var groups = Groups(gate);
         if (count < 1 || count % groups != 0)
             throw new ArgumentException($"Expected to add 1 expert or more, a multiple of the number of groups ({groups}), got {count}.", nameof(count));
-        var recipe = Recipe(layer.Experts[like])
+        var recipe = ExpertRecipe.Of(layer.Experts[like])
             ?? throw new ArgumentException($"Expected a linear, feed-forward or gated feed-forward expert to make others like, but expert {like} is a {layer.Experts[like].GetType().Name}.", nameof(like));
         var needsBias = gate.SelectionBias is null;
         if (needsBias && gate.Options.Projection is not LinearProjection)
@@ -165,13 +165,6 @@ public static class ExpertAddition
         int[] old = [.. Enumerable.Range(0, templates.Length).Except(added)];
         return experts == old.Length ? old : throw new InvalidOperationException($"{experts} experts became {old.Length}.");
     }
-
-    private static ExpertRecipe? Recipe(IExpert expert) => expert switch
-    {
-        StackedExperts.Slice slice => slice.Stack.Recipe,
-        StackableExpert single => single.Recipe,
-        _ => null,
-    };
 
     private static void Begin(Dictionary<string, (Tensor Value, bool IsParameter)> state, ExpertRecipe recipe, Generator? generator)
     {

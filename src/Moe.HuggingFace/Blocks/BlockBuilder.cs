@@ -6,14 +6,12 @@ namespace Moe.HuggingFace;
 /// <summary>Makes a layer of a block's parameters.</summary>
 internal static class BlockBuilder
 {
-    private const string Stack = "experts.0.";
-
     /// <summary>The experts. Their weights become their own, unless they are compressed: then they are disposed.</summary>
     public static IReadOnlyList<IExpert> Experts(BlockPlan plan, Dictionary<string, Tensor> parameters, WeightCompression? compression)
     {
-        var stacked = parameters.Where(pair => pair.Key.StartsWith(Stack, StringComparison.Ordinal)).ToDictionary(pair => pair.Key[Stack.Length..], pair => pair.Value);
+        var stacked = parameters.Where(pair => pair.Key.StartsWith(BlockPlan.Stack, StringComparison.Ordinal)).ToDictionary(pair => pair.Key[BlockPlan.Stack.Length..], pair => pair.Value);
         foreach (var name in stacked.Keys)
-            parameters.Remove(Stack + name);
+            parameters.Remove(BlockPlan.Stack + name);
         var stack = plan.Gated is { } gated ? StackedExperts.GatedFeedForward(gated, stacked) : StackedExperts.FeedForward(plan.Plain!, stacked);
         if (compression is not { } kind)
             return stack;
@@ -37,7 +35,7 @@ internal static class BlockBuilder
 
         Tensor? Taken(string name)
         {
-            if (!parameters.Remove(Stack + name, out var bias))
+            if (!parameters.Remove(BlockPlan.Stack + name, out var bias))
                 return null;
             scope.Attach(bias);
             return bias;

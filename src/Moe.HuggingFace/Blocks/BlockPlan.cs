@@ -6,22 +6,17 @@ namespace Moe.HuggingFace;
 /// <summary>What a block of a model is: gate, experts, their parameters, and the tensors that these are published as.</summary>
 internal sealed class BlockPlan
 {
-    private const string Stack = "experts.0.";
+    /// <summary>What the names of the experts' parameters begin with, while all lie in one stack.</summary>
+    public const string Stack = "experts.0.";
 
     private readonly ModelFamily _family;
     private readonly Dictionary<string, long[]> _parameters = [];
 
-    private BlockPlan(ModelFamily family, ModelConfig config)
+    private BlockPlan(ModelFamily family, GatingOptions gate, GatedFeedForwardOptions? gated, FeedForwardOptions? plain, SharedExpert? shared)
     {
-        _family = family;
-        if (family.ConfigPart is { } part && config.Has(part))
-            config = config.Part(part);
-        Gate = family.Gate(config);
-        Gated = family.GatedExperts?.Invoke(config);
-        Plain = family.PlainExperts?.Invoke(config);
+        (_family, Gate, Gated, Plain, Shared) = (family, gate, gated, plain, shared);
         if (Gated is null == Plain is null)
             throw new ArgumentException($"Family {family.Name} must have either {nameof(ModelFamily.GatedExperts)} or {nameof(ModelFamily.PlainExperts)}.", nameof(family));
-        Shared = family.Shared?.Invoke(config);
         RequireSense();
         SharedPrefix = Shared is { IsSelfGated: true } ? "shared_experts.0.expert." : "shared_experts.0.";
         foreach (var role in Enum.GetValues<WeightRole>())
@@ -50,7 +45,15 @@ internal sealed class BlockPlan
     public IReadOnlyDictionary<string, long[]> Parameters => _parameters;
 
     /// <exception cref="InvalidDataException">A field of the settings is missing or cannot be.</exception>
-    public static BlockPlan Of(ModelFamily family, ModelConfig config) => new(family, config);
+    public static BlockPlan Of(ModelFamily family, ModelConfig config)
+    {
+        if (family.ConfigPart is { } part && config.Has(part))
+            config = config.Part(part);
+        return new(family, family.Gate(config), family.GatedExperts?.Invoke(config), family.PlainExperts?.Invoke(config), family.Shared?.Invoke(config));
+    }
+
+    /// <summary>The same with other numbers of experts and of choices.</summary>
+    public BlockPlan With(int experts, int topK) => new(_family, Gate with { ExpertCount = experts, TopK = topK }, Gated, Plain, Shared);
 
     /// <summary>The tensors of a layout, in the order of the family's table.</summary>
     /// <param name="beginning">What their names begin with.</param>

@@ -218,19 +218,60 @@ public sealed class Checkpoint : IDisposable
         AtomicFolder.Write(folder, temporary => conversion.Write(temporary, cancellationToken));
     }
 
-    /// <summary>Writes the checkpoint with blocks as they are now, such as after training, in the layout and the types that it has. All other tensors and files are copied.</summary>
+    /// <summary>Writes the checkpoint with blocks as they are now, such as after training or surgery, in the layout and the types that it has. All other tensors and files are copied.</summary>
+    /// <remarks>
+    /// The settings say one number of experts and one K for all blocks. Where layers have others (<see cref="PublishedBlock.With"/>), all blocks must be given and agree; the result has these numbers in its settings, and is else as it was.
+    /// <see cref="SaveEach"/> does the same with one block in memory at a time.
+    /// </remarks>
     /// <param name="folder">Where; must not be there yet, or be empty. It comes into being as a whole.</param>
-    /// <param name="blocks">Blocks that were loaded from this checkpoint or from one with the same blocks, such as a copy of it, each once; they stay as they are.</param>
+    /// <param name="blocks">Blocks that were loaded from this checkpoint or from one with the same blocks, such as a copy of it, or made of such; each once. They stay as they are.</param>
     /// <param name="cancellationToken">Ends it; nothing is left behind.</param>
-    /// <exception cref="ArgumentException">A block is none that this checkpoint has, has weights of other shapes, or is there twice.</exception>
+    /// <exception cref="ArgumentException">A block is none that this checkpoint has, has weights of other shapes, or is there twice; or the settings have no place for the numbers of experts and choices.</exception>
     /// <exception cref="NotSupportedException">A block is quantised in the checkpoint, or its weights are kept compressed.</exception>
     /// <exception cref="IOException">The folder is not empty, or cannot be written.</exception>
     public void Save(string folder, IReadOnlyList<PublishedBlock> blocks, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(folder);
         ArgumentNullException.ThrowIfNull(blocks);
-        using var update = new CheckpointUpdate(this, blocks);
+        BlockUpdate[] updates = [.. blocks.Select(block => BlockUpdate.Of(this, block, nameof(blocks)))];
+        if (updates.GroupBy(update => update.Info).FirstOrDefault(same => same.Count() > 1) is { } twice)
+            throw new ArgumentException($"The block {twice.Key.Beginning} is there twice.", nameof(blocks));
+        using var weights = new BlockWeights(updates);
+        var update = new CheckpointUpdate(this, SavedNumbers.Of(this, updates), updates.Select(update => (update.Info, update.Tensors)), weights.Read);
         AtomicFolder.Write(folder, temporary => update.Write(temporary, cancellationToken));
+    }
+
+    /// <summary>Writes the checkpoint with every block made anew, one after the other: <see cref="Save"/> for models that are larger than memory.</summary>
+    /// <remarks>Until all blocks are made, what they have become lies beside the result, so that the disk must have room for it twice.</remarks>
+    /// <param name="folder">Where; must not be there yet, or be empty. It comes into being as a whole.</param>
+    /// <param name="make">
+    /// Gives the block to write for one of <see cref="Blocks"/>, each of which is asked for once and in order: one that <see cref="Save"/> takes. It is disposed when it has been written.
+    /// </param>
+    /// <param name="cancellationToken">Ends it; nothing is left behind.</param>
+    /// <exception cref="ArgumentException">A block is not the one that was asked for; they do not agree about the numbers of experts and choices, or the settings have no place for them.</exception>
+    /// <exception cref="NotSupportedException">A block is quantised in the checkpoint, or its weights are kept compressed.</exception>
+    /// <exception cref="IOException">The folder is not empty, or cannot be written.</exception>
+    public void SaveEach(string folder, Func<BlockInfo, PublishedBlock> make, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        ArgumentNullException.ThrowIfNull(make);
+        _ = Block();
+        AtomicFolder.Write(folder, temporary =>
+        {
+            using var made = new SpooledBlocks(Path.Combine(temporary, "blocks.tmp"));
+            SavedNumbers? numbers = null;
+            foreach (var info in Blocks)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                using var block = make(info) ?? throw new ArgumentException($"{info.Beginning} was asked for, and null was given.", nameof(make));
+                var update = BlockUpdate.Of(this, block, nameof(make));
+                if (block.Info != info)
+                    throw new ArgumentException($"{info.Beginning} was asked for, and {block.Info.Beginning} was given.", nameof(make));
+                (numbers ??= SavedNumbers.For(this, update)).Require(update, nameof(make));
+                made.Add(update);
+            }
+            new CheckpointUpdate(this, numbers!, made.Blocks, made.Read).Write(temporary, cancellationToken);
+        });
     }
 
     /// <inheritdoc/>
@@ -272,7 +313,8 @@ public sealed class Checkpoint : IDisposable
 
     private bool IsFloat8(PublishedTensor tensor) => !tensor.IsMxfp4 && _tensors.Entries[tensor.Name].Type == ElementType.Float8E4M3;
 
-    private IEnumerable<BlockLayout> Layouts() => Enum.GetValues<BlockLayout>().Where(layout => Family.Places(layout) is not null);
+    /// <summary>The layouts that the family has.</summary>
+    internal IEnumerable<BlockLayout> Layouts() => Enum.GetValues<BlockLayout>().Where(layout => Family.Places(layout) is not null);
 
     private IEnumerable<string> RouterNames() =>
         from beginning in Family.Blocks

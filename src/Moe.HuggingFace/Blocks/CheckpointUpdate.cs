@@ -1,74 +1,111 @@
-using static TorchSharp.torch;
-
 namespace Moe.HuggingFace;
 
-/// <summary>Writes a checkpoint with some of its blocks as they are now, file by file and in the order of each file: what has not changed has the same bytes.</summary>
-internal sealed class CheckpointUpdate : IDisposable
+/// <summary>
+/// Writes a checkpoint with some of its blocks as they are now. What has not changed has the same bytes, in the order of its file; a tensor that is new goes to the file that its block's router is in.
+/// </summary>
+internal sealed class CheckpointUpdate
 {
     private readonly Checkpoint _source;
-    private readonly Dictionary<string, PublishedBlock> _blockOf = new(StringComparer.Ordinal);
-    private PublishedBlock? _current;
-    private IReadOnlyDictionary<string, Tensor> _weights = new Dictionary<string, Tensor>();
+    private readonly SavedNumbers _numbers;
+    private readonly TensorReader _read;
+    private readonly HashSet<string> _replaced = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (TensorDescription Tensor, string File, IReadOnlyList<PublishedTensor> Before)> _made = new(StringComparer.Ordinal);
 
-    public CheckpointUpdate(Checkpoint source, IReadOnlyList<PublishedBlock> blocks)
+    /// <summary>Plans it.</summary>
+    /// <param name="source">The checkpoint.</param>
+    /// <param name="numbers">E and K of its blocks from now on.</param>
+    /// <param name="blocks">The blocks that are given, each once, and what they are made of now.</param>
+    /// <param name="read">Gives the bytes of their tensors.</param>
+    public CheckpointUpdate(Checkpoint source, SavedNumbers numbers, IEnumerable<(BlockInfo Block, IReadOnlyList<TensorDescription> Tensors)> blocks, TensorReader read)
     {
-        _source = source;
-        foreach (var block in blocks)
+        (_source, _numbers, _read) = (source, numbers, read);
+        foreach (var (block, tensors) in blocks)
         {
-            ArgumentNullException.ThrowIfNull(block, nameof(blocks));
-            if (!source.Blocks.Contains(block.Info) || block.Family != source.Family)
-                throw new ArgumentException($"The block {block.Info.Beginning} ({block.Family.Name}, {block.Info.Layout}) is not of {source.Folder}.", nameof(blocks));
-            if (block.Compression is { } compression)
-                throw new NotSupportedException($"The weights of {block.Info.Beginning} are kept as {compression}: they are not what the checkpoint has.");
-            var own = block.Tensors.ToDictionary(tensor => tensor.Name, tensor => tensor.Shape, StringComparer.Ordinal);
-            foreach (var tensor in source.Checked(block.Info))
-            {
-                // Names alone may be those of a smaller or larger model.
-                if (!own.TryGetValue(tensor.Name, out var shape) || !shape.AsSpan().SequenceEqual(tensor.Shape))
-                    throw new ArgumentException($"The block {block.Info.Beginning} is not of {source.Folder}: it has {tensor.Name} {(shape is null ? "not at all" : $"of shape [{string.Join(", ", shape)}]")}; expected [{string.Join(", ", tensor.Shape)}].", nameof(blocks));
-                if (tensor.IsQuantised(source.Tensors))
-                    throw new NotSupportedException($"{tensor.Name} is quantised in {source.Folder}, and trained weights are not quantised again. {nameof(Checkpoint)}.{nameof(Checkpoint.Decode)} makes a checkpoint that takes them.");
-                if (!_blockOf.TryAdd(tensor.Name, block))
-                    throw new ArgumentException($"The block {block.Info.Beginning} is there twice.", nameof(blocks));
-            }
+            var before = source.Checked(block);
+            _replaced.UnionWith(before.Select(tensor => tensor.Name));
+            var home = source.Files.FileOf(before.First(tensor => tensor.Role == WeightRole.RouterWeight).Name);
+            foreach (var tensor in tensors)
+                _made.Add(tensor.Name, (tensor, _replaced.Contains(tensor.Name) ? source.Files.FileOf(tensor.Name) : home, before));
         }
     }
 
-    /// <summary>Writes all files into a folder that is there and empty.</summary>
+    /// <summary>Writes all files into a folder that is there.</summary>
     public void Write(string folder, CancellationToken cancellationToken)
     {
-        foreach (var name in _source.Files.Files)
+        var wanted = DataOrder.Of(_source.Files);
+        var index = new Dictionary<string, string>(StringComparer.Ordinal);
+        var bytes = 0L;
+        foreach (var file in _source.Files.Files)
         {
-            var tensors = _source.Tensors.Entries.Values.Where(entry => _source.Files.FileOf(entry.Name) == name).Select(TensorDescription.Of);
-            SafetensorsWriter.WritePieces(Path.Combine(folder, name), tensors, (tensor, first, target) => Fill(tensor, first, target, cancellationToken), _source.Files.MetadataOf(name), TensorOrder.AsGiven);
+            // A file that held nothing but experts that are gone is gone too.
+            var (tensors, order) = TensorsOf(file, wanted);
+            if (tensors.Length == 0)
+                continue;
+            cancellationToken.ThrowIfCancellationRequested();
+            if (order is { } given)
+                SafetensorsWriter.WritePieces(Path.Combine(folder, file), tensors, (name, first, target) => Fill(name, first, target, cancellationToken), _source.Files.MetadataOf(file), given);
+            else
+                File.Copy(Path.Combine(_source.Folder, file), Path.Combine(folder, file));
+            foreach (var tensor in tensors)
+                index[tensor.Name] = file;
+            bytes += tensors.Sum(FilePlan.ByteCount);
         }
-        foreach (var path in Directory.EnumerateFiles(_source.Folder).Where(path => !_source.Files.Files.Contains(Path.GetFileName(path))))
-            File.Copy(path, Path.Combine(folder, Path.GetFileName(path)));
+        CopyOthers(folder, index, bytes);
     }
 
-    public void Dispose()
+    /// <summary>What a file holds from now on, and the order to write it in; null where it can be copied.</summary>
+    private (TensorDescription[] Tensors, TensorOrder? Order) TensorsOf(string file, TensorOrder wanted)
     {
-        foreach (var weight in _weights.Values)
-            weight.Dispose();
+        TensorDescription[] before = [.. _source.Tensors.Entries.Values.Where(entry => _source.Files.FileOf(entry.Name) == file).Select(TensorDescription.Of)];
+        if (!before.Any(tensor => _replaced.Contains(tensor.Name)))
+            return (before, null);
+        TensorDescription[] made = [.. _made.Values.Where(made => made.File == file).Select(made => made.Tensor)];
+        TensorDescription[] kept = [.. before.Where(tensor => !_replaced.Contains(tensor.Name))];
+        if (made.Length + kept.Length == before.Length && before.All(IsAsBefore))
+            return (before, TensorOrder.AsGiven);
+        return DataOrder.Sorted(kept.Concat(made), wanted);
     }
+
+    private bool IsAsBefore(TensorDescription tensor) =>
+        !_replaced.Contains(tensor.Name) || (_made.TryGetValue(tensor.Name, out var made) && made.Tensor.Type == tensor.Type && made.Tensor.Shape.SequenceEqual(tensor.Shape));
 
     private void Fill(string name, long first, Span<byte> target, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        if (!_blockOf.TryGetValue(name, out var block))
-        {
+        if (_made.ContainsKey(name))
+            _read(name, first, target);
+        else
             _source.Tensors.Read(name, first, target);
-            return;
-        }
-        if (_current != block)
+    }
+
+    /// <summary>Everything beside the tensors as it is, but for settings and index where there are other experts.</summary>
+    private void CopyOthers(string folder, Dictionary<string, string> index, long bytes)
+    {
+        foreach (var path in Directory.EnumerateFiles(_source.Folder).Where(path => !_source.Files.Files.Contains(Path.GetFileName(path))))
         {
-            // The weights of one block at a time.
-            Dispose();
-            using var scope = NewDisposeScope();
-            _weights = block.WeightsAs(tensor => _source.Tensors.Entries[tensor.Name].Type.ToTorch());
-            scope.Detach(_weights.Values);
-            _current = block;
+            var (name, target) = (Path.GetFileName(path), Path.Combine(folder, Path.GetFileName(path)));
+            if (_numbers.Settings is not null && name == Checkpoint.ConfigFile)
+                File.WriteAllBytes(target, _numbers.Settings);
+            else if (_numbers.Settings is not null && name == ShardIndex.FileName)
+                ShardIndex.Rewrite(path, target, Ordered(index.Keys, [.. ShardIndex.Read(path).Keys]).Select(tensor => KeyValuePair.Create(tensor, index[tensor])), bytes, json => TensorHomes.Write(json, Homes()));
+            else
+                File.Copy(path, target);
         }
-        TensorBytes.Copy(_weights[name], first, target);
+    }
+
+    /// <summary>Names that are sorted stay sorted; otherwise those that are there keep their order, and those that are new come behind the last of their block.</summary>
+    private IEnumerable<string> Ordered(IEnumerable<string> names, string[] before)
+    {
+        if (before.SequenceEqual(before.Order(StringComparer.Ordinal)))
+            return names.Order(StringComparer.Ordinal);
+        var places = before.Index().ToDictionary(item => item.Item, item => item.Index, StringComparer.Ordinal);
+        return names.OrderBy(name => places.TryGetValue(name, out var place) ? place : _made[name].Before.Max(tensor => places[tensor.Name])).ThenBy(name => !places.ContainsKey(name));
+    }
+
+    /// <summary>What the index notes of parts of tensors, without the parts of experts that are gone.</summary>
+    private Dictionary<string, string> Homes()
+    {
+        var parts = _source.Blocks.SelectMany(block => _source.Layouts().SelectMany(layout => _numbers.Plan.Tensors(block.Beginning, layout))).Select(tensor => tensor.Name).ToHashSet(StringComparer.Ordinal);
+        return TensorHomes.Read(_source).Where(home => parts.Contains(home.Key)).ToDictionary();
     }
 }

@@ -1,6 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
-
 namespace Moe.HuggingFace;
 
 /// <summary>
@@ -32,16 +29,10 @@ internal sealed class ConvertedIndex
     /// <param name="blocks">All that is converted.</param>
     /// <param name="fileOf">The files of all tensors.</param>
     /// <param name="decodedBytes">The bytes of all tensors, if some are decoded: then the sum in the index is not what it was.</param>
-    public void Write(string target, IReadOnlyList<BlockConversion> blocks, IReadOnlyDictionary<string, string> fileOf, long? decodedBytes)
-    {
-        const string TotalSize = "total_size";
-        var json = JsonNode.Parse(File.ReadAllText(_path))!.AsObject();
-        json["weight_map"] = new JsonObject(Ordered(blocks, fileOf.Keys).Select(name => KeyValuePair.Create(name, (JsonNode?)fileOf[name])));
-        if (decodedBytes is { } bytes && json["metadata"] is JsonObject metadata && metadata.ContainsKey(TotalSize))
-            metadata[TotalSize] = bytes;
-        TensorHomes.Write(json, Homes(blocks, fileOf, isDecoded: decodedBytes is not null));
-        File.WriteAllText(target, json.ToJsonString(new JsonSerializerOptions { WriteIndented = true, NewLine = "\n" }) + "\n");
-    }
+    public void Write(string target, IReadOnlyList<BlockConversion> blocks, IReadOnlyDictionary<string, string> fileOf, long? decodedBytes) =>
+        ShardIndex.Rewrite(
+            _path, target, Ordered(blocks, fileOf.Keys).Select(name => KeyValuePair.Create(name, fileOf[name])), decodedBytes,
+            index => TensorHomes.Write(index, Homes(blocks, fileOf, isDecoded: decodedBytes is not null)));
 
     private IEnumerable<string> Ordered(IReadOnlyList<BlockConversion> blocks, IEnumerable<string> names)
     {

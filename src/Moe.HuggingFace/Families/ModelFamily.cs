@@ -35,6 +35,16 @@ public sealed record ModelFamily
     /// <summary>The shared expert; null, or a function that gives null, for none.</summary>
     public Func<ModelConfig, SharedExpert?>? Shared { get; init; }
 
+    /// <summary>
+    /// The fields that say E, with dots into objects inside, such as <c>ffn_config.moe_num_experts</c>. When layers with another number of experts are saved, those that are there get it; the first is added where none is.
+    /// </summary>
+    /// <value>The default is empty: the family's models have as many experts as they have.</value>
+    public IReadOnlyList<string> ExpertFields { get; init; } = [];
+
+    /// <summary>The fields that say K, likewise.</summary>
+    /// <value>The default is empty: K is fixed.</value>
+    public IReadOnlyList<string> TopKFields { get; init; } = [];
+
     /// <summary>The tensors with one an expert.</summary>
     public required IReadOnlyList<WeightPlace> PerExpert { get; init; }
 

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Unicode;
 
 namespace Moe.HuggingFace;
@@ -10,6 +11,8 @@ internal static class ShardIndex
     public const string FileName = "model.safetensors.index.json";
 
     private const string WeightMap = "weight_map";
+
+    private const string TotalSize = "total_size";
 
     /// <summary>Reads the names of tensors and the files they are in.</summary>
     /// <exception cref="InvalidDataException">It is no such index, or names files outside of its folder.</exception>
@@ -52,6 +55,22 @@ internal static class ShardIndex
             separator = ",\n";
         }
         return Encoding.UTF8.GetBytes(json.Append("\n  }\n}\n").ToString());
+    }
+
+    /// <summary>Writes an index for other tensors, with all else that one has.</summary>
+    /// <param name="path">The index that there is.</param>
+    /// <param name="target">Where the new one goes.</param>
+    /// <param name="fileOf">The names of tensors and the files they are in, in their order.</param>
+    /// <param name="totalSize">The bytes of all tensors, where the sum in the index is to be changed.</param>
+    /// <param name="change">What else becomes of it.</param>
+    public static void Rewrite(string path, string target, IEnumerable<KeyValuePair<string, string>> fileOf, long? totalSize, Action<JsonObject> change)
+    {
+        var json = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
+        json[WeightMap] = new JsonObject(fileOf.Select(pair => KeyValuePair.Create(pair.Key, (JsonNode?)pair.Value)));
+        if (totalSize is { } bytes && json["metadata"] is JsonObject metadata && metadata.ContainsKey(TotalSize))
+            metadata[TotalSize] = bytes;
+        change(json);
+        File.WriteAllText(target, json.ToJsonString(new JsonSerializerOptions { WriteIndented = true, NewLine = "\n" }) + "\n");
     }
 
     private static Dictionary<string, string> Parse(Utf8JsonReader json, string path)

@@ -33,6 +33,8 @@ internal static class Dbrx
                 Activation = ffn.Has("ffn_act_fn") ? ffn.Part("ffn_act_fn").Activation("name") : Activation.Silu,
             };
         },
+        ExpertFields = ["ffn_config.moe_num_experts"],
+        TopKFields = ["ffn_config.moe_top_k"],
         PublishedLayout = BlockLayout.Fused,
         BothLayoutsAreKnown = false,
         PerExpert =

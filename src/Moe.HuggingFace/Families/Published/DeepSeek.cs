@@ -24,6 +24,8 @@ internal static class DeepSeek
         Gate = GateOfV2,
         GatedExperts = config => Qwen.Experts(config, "moe_intermediate_size"),
         Shared = SharedOf,
+        ExpertFields = ["n_routed_experts"],
+        TopKFields = ["num_experts_per_tok"],
         PerExpert = [.. Around2, .. Qwen.ExpertsApart],
         Fused = [.. Around2, .. Qwen.ExpertsTogether],
     };
@@ -35,6 +37,8 @@ internal static class DeepSeek
         Gate = config => GateOfV3(config, groups: 8, kept: 4, scale: 2.5),
         GatedExperts = config => Qwen.Experts(config, "moe_intermediate_size"),
         Shared = SharedOf,
+        ExpertFields = ["n_routed_experts"],
+        TopKFields = ["num_experts_per_tok"],
         PerExpert = [.. Around3, .. Qwen.ExpertsApart],
         Fused = [.. Around3, .. Qwen.ExpertsTogether],
     };
@@ -48,6 +52,8 @@ internal static class DeepSeek
         Gate = GateOfErnie,
         GatedExperts = config => Qwen.Experts(config, "moe_intermediate_size") with { Bias = config.Flag("use_bias") },
         Shared = config => config.Count("moe_num_shared_experts", 0) is > 0 and var count ? new SharedExpert((long)count * config.Count("moe_intermediate_size")) : null,
+        ExpertFields = ["moe_num_experts"],
+        TopKFields = ["moe_k"],
         PerExpert =
         [
             .. AroundErnie("mlp.moe_statics.e_score_correction_bias"),

@@ -27,6 +27,8 @@ internal static class GptOss
             Unit = new ClampedSwiGlu { Limit = config.Real("swiglu_limit", 7), Slope = config.Real("swiglu_alpha", 1.702) },
             Bias = true,
         },
+        ExpertFields = ["num_local_experts"],
+        TopKFields = ["num_experts_per_tok", "experts_per_token"],
         PublishedLayout = BlockLayout.Fused,
         BothLayoutsAreKnown = false,
         PerExpert =

@@ -33,6 +33,8 @@ internal static class Granite
         ModelType = "granitemoe",
         Gate = Gate,
         GatedExperts = config => Qwen.Experts(config, "intermediate_size"),
+        ExpertFields = ["num_local_experts"],
+        TopKFields = ["num_experts_per_tok"],
         PublishedLayout = BlockLayout.Fused,
         BothLayoutsAreKnown = false,
         PerExpert = Apart,

@@ -24,6 +24,8 @@ internal static class Llama4
         Gate = config => PublishedGates.Llama4(config.Count("hidden_size"), config.Count("num_local_experts"), config.Count("num_experts_per_tok", 1)),
         GatedExperts = config => Qwen.Experts(config, "intermediate_size"),
         Shared = config => new SharedExpert(config.Count("intermediate_size")),
+        ExpertFields = ["num_local_experts"],
+        TopKFields = ["num_experts_per_tok"],
         PublishedLayout = BlockLayout.Fused,
         BothLayoutsAreKnown = false,
         PerExpert =

@@ -15,6 +15,8 @@ internal static class Mixtral
             InputJitter = config.Real("router_jitter_noise", 0),
         },
         GatedExperts = Experts,
+        ExpertFields = ["num_local_experts"],
+        TopKFields = ["num_experts_per_tok"],
         PerExpert = PerExpert([new("block_sparse_moe.gate.weight", RouterWeight)]),
         Fused = Fused([new("mlp.gate.weight", RouterWeight)]),
     };
@@ -31,6 +33,7 @@ internal static class Mixtral
                 InputJitter = config.Real("input_jitter_noise", 0),
             },
         GatedExperts = Experts,
+        ExpertFields = ["num_local_experts"],
         PerExpert = PerExpert([new("block_sparse_moe.gate.weight", RouterWeight)]),
         Fused = Fused([new("mlp.router.weight", RouterWeight)]),
     };
@@ -48,6 +51,8 @@ internal static class Mixtral
                 InputJitter = config.Real("router_jitter_noise", 0),
             },
         GatedExperts = Experts,
+        ExpertFields = ["num_local_experts"],
+        TopKFields = ["num_experts_per_tok"],
         PerExpert = PerExpert([new("block_sparse_moe.gate.weight", RouterWeight), new("block_sparse_moe.e_score_correction_bias", SelectionBias)]),
         Fused = Fused([new("mlp.gate.weight", RouterWeight), new("mlp.e_score_correction_bias", SelectionBias)]),
     };

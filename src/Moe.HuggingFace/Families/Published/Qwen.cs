@@ -39,6 +39,8 @@ internal static class Qwen
         Gate = config => Gate(config),
         GatedExperts = config => Experts(config, "moe_intermediate_size"),
         Shared = config => new SharedExpert(config.Count("shared_expert_intermediate_size"), IsSelfGated: true),
+        ExpertFields = ["num_experts"],
+        TopKFields = ["num_experts_per_tok"],
         PerExpert = [.. Around2, .. ExpertsApart],
         Fused = [.. Around2, .. ExpertsTogether],
     };
@@ -49,6 +51,8 @@ internal static class Qwen
         ModelType = "qwen3_moe",
         Gate = config => Gate(config),
         GatedExperts = config => Experts(config, "moe_intermediate_size"),
+        ExpertFields = ["num_experts"],
+        TopKFields = ["num_experts_per_tok"],
         PerExpert = [.. Around, .. ExpertsApart],
         Fused = [.. Around, .. ExpertsTogether],
     };
@@ -59,6 +63,8 @@ internal static class Qwen
         ModelType = "olmoe",
         Gate = config => Gate(config),
         GatedExperts = config => Experts(config, "intermediate_size"),
+        ExpertFields = ["num_experts"],
+        TopKFields = ["num_experts_per_tok"],
         PerExpert = [.. Around, .. ExpertsApart],
         Fused = [.. Around, .. ExpertsTogether],
     };

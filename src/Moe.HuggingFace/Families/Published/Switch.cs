@@ -24,6 +24,7 @@ internal static class Switch
         PlainExperts = config => config.Flag("is_gated_act")
             ? throw config.Wrong("is_gated_act", "false, since experts of this family have one matrix before the activation")
             : new FeedForwardOptions { InputWidth = config.Count("d_model"), HiddenWidth = config.Count("d_ff"), Activation = config.Activation("dense_act_fn", "relu"), Bias = false },
+        ExpertFields = ["num_experts"],
         BothLayoutsAreKnown = false,
         PerExpert = [.. Around, new("mlp.experts.expert_{expert}.wi.weight", Up), new("mlp.experts.expert_{expert}.wo.weight", Down)],
         Fused = [.. Around, new("mlp.experts.wi", Up), new("mlp.experts.wo", Down)],
