@@ -22,4 +22,10 @@ public sealed record BlockLoadOptions
 
     /// <summary>Draws noise and jitter while training; torch's global generator when null.</summary>
     public Generator? Generator { get; init; }
+
+    internal void Validate(string parameterName)
+    {
+        if (Type is { } asked && asked is not (ScalarType.Float32 or ScalarType.Float64 or ScalarType.BFloat16 or ScalarType.Float16))
+            throw new ArgumentException($"Type is {asked}; a block computes in Float32, Float64, BFloat16 or Float16.", parameterName);
+    }
 }

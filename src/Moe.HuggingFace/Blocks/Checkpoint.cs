@@ -1,9 +1,3 @@
-using System.Globalization;
-using System.Text.RegularExpressions;
-using Moe.Core;
-using TorchSharp;
-using static TorchSharp.torch;
-
 namespace Moe.HuggingFace;
 
 /// <summary>A folder with a published model, or with a block of one: <c>config.json</c>, and its tensors in one safetensors file or several.</summary>
@@ -12,8 +6,6 @@ public sealed class Checkpoint : IDisposable
 {
     /// <summary>The file of the settings.</summary>
     internal const string ConfigFile = "config.json";
-
-    private const string Layer = "{layer}";
 
     /// <summary>As many are looked for by their names, whatever there is.</summary>
     private const long MostExperts = 1 << 14;
@@ -30,7 +22,7 @@ public sealed class Checkpoint : IDisposable
         if (_plan.Gate.ExpertCount > tensors.Entries.Values.Select(entry => entry.Shape.Count == 0 ? 0 : entry.Shape[0]).Append(MostExperts).Max())
             throw new InvalidDataException($"The settings of {folder} say {_plan.Gate.ExpertCount} experts, but no tensor has as many rows.");
         _plan.RequireOptions();
-        Blocks = FindBlocks();
+        Blocks = BlockFinder.Find(family, _plan, tensors);
     }
 
     /// <summary>The folder.</summary>
@@ -85,7 +77,7 @@ public sealed class Checkpoint : IDisposable
     public BlockInfo Block(int? layer = null)
     {
         if (Blocks.Count == 0)
-            throw new ArgumentException($"{Folder} has no block of family {Family.Name}: no tensor is called as its routers are ({string.Join(", ", RouterNames())}).", nameof(layer));
+            throw new ArgumentException($"{Folder} has no block of family {Family.Name}: no tensor is called as its routers are ({string.Join(", ", BlockFinder.RouterNames(Family))}).", nameof(layer));
         if (layer is null)
             return Blocks[0];
         var found = Blocks.Where(block => block.Layer == layer).ToArray();
@@ -116,38 +108,10 @@ public sealed class Checkpoint : IDisposable
     {
         RequireOwn(block);
         options ??= new BlockLoadOptions();
-        if (options.Type is { } asked && asked is not (ScalarType.Float32 or ScalarType.Float64 or ScalarType.BFloat16 or ScalarType.Float16))
-            throw new ArgumentException($"Type is {asked}; a block computes in Float32, Float64, BFloat16 or Float16.", nameof(options));
+        options.Validate(nameof(options));
         var tensors = Checked(block);
         var types = tensors.GroupBy(tensor => tensor.Pieces[0].Parameter).ToDictionary(group => group.Key, group => BlockReader.StoredType(_tensors, group.First()));
-        var type = options.Type ?? types.First(pair => pair.Key.StartsWith("experts.", StringComparison.Ordinal)).Value;
-        var router = type == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
-        var keepsBytes = options.Compression == WeightCompression.Mxfp4 && block.Layout == BlockLayout.Mxfp4;
-        PublishedTensor[] read = [.. tensors.Where(tensor => !keepsBytes || !tensor.IsMxfp4)];
-        var parameters = BlockReader.Read(_tensors, read, _plan.Parameters, (name, _) => name.StartsWith("gate.", StringComparison.Ordinal) ? router : type, cancellationToken);
-        MixtureOfExperts layer;
-        try
-        {
-            var experts = keepsBytes ? BlockBuilder.Mxfp4Experts(_plan, _tensors, tensors, parameters) : BlockBuilder.Experts(_plan, parameters, options.Compression);
-            layer = BlockBuilder.Build(_plan, experts, parameters, type, options.Generator);
-        }
-        catch
-        {
-            // Widths that a compression does not suit, for one.
-            foreach (var parameter in parameters.Values)
-                parameter.Dispose();
-            throw;
-        }
-        try
-        {
-            if (options.Device is { } device && device.type != DeviceType.CPU)
-                layer.to(device);
-        }
-        catch
-        {
-            layer.Dispose();
-            throw;
-        }
+        var layer = BlockBuilder.Load(_plan, _tensors, block.Layout, tensors, types, options, cancellationToken);
         return new PublishedBlock(Family, _plan, block, layer, types, options.Compression);
     }
 
@@ -158,25 +122,7 @@ public sealed class Checkpoint : IDisposable
     public BlockFacts Describe(BlockInfo block)
     {
         RequireOwn(block);
-        var tensors = Checked(block);
-        var entries = tensors.SelectMany(Stored).Select(name => _tensors.Entries[name]).ToArray();
-        var (all, experts) = (tensors.Sum(Count), tensors.Where(tensor => tensor.Pieces[0].Expert is not null).Sum(Count));
-        return new BlockFacts
-        {
-            Experts = _plan.Gate.ExpertCount,
-            TopK = _plan.Gate.TopK,
-            InputWidth = _plan.InputWidth,
-            HiddenWidth = _plan.HiddenWidth,
-            SharedWidth = _plan.Shared?.HiddenWidth ?? 0,
-            Types = [.. entries.Select(entry => entry.Type).Distinct()],
-            Bytes = entries.Sum(entry => entry.ByteCount),
-            Parameters = all,
-            ActiveParameters = all - experts + (experts / _plan.Gate.ExpertCount * _plan.Gate.TopK),
-        };
-
-        IEnumerable<string> Stored(PublishedTensor tensor) => IsFloat8(tensor) ? [tensor.Name, tensor.ScaleName] : tensor.StoredNames;
-
-        static long Count(PublishedTensor tensor) => tensor.Shape.Aggregate(1L, (product, size) => product * size);
+        return BlockFacts.Of(_plan, Checked(block), _tensors);
     }
 
     /// <summary>Writes the checkpoint with its blocks in another layout. Numbers keep their bytes, and all other tensors and files are copied.</summary>
@@ -282,14 +228,14 @@ public sealed class Checkpoint : IDisposable
     {
         var tensors = _plan.Tensors(block.Beginning, block.Layout);
         BlockReader.Check(_tensors, tensors, Scopes(block.Beginning), $"The block {block.Beginning} of {Folder} ({Family.Name}, {block.Layout})");
-        if (tensors.Any(IsFloat8))
+        if (tensors.Any(tensor => tensor.IsFloat8(_tensors)))
             QuantisationSettings.RequireSquares(Config);
         return tensors;
     }
 
     /// <summary>What the names of everything inside a block begin with, whatever its layout.</summary>
-    internal string[] Scopes(string beginning) =>
-        [.. Layouts().SelectMany(layout => Family.Places(layout)!).Select(place => beginning + place.Name[..(place.Name.IndexOf('.', StringComparison.Ordinal) + 1)]).Distinct()];
+    private string[] Scopes(string beginning) =>
+        [.. Family.Layouts.SelectMany(layout => Family.Places(layout)!).Select(place => beginning + place.Name[..(place.Name.IndexOf('.', StringComparison.Ordinal) + 1)]).Distinct()];
 
     private void RequireOwn(BlockInfo block)
     {
@@ -311,37 +257,4 @@ public sealed class Checkpoint : IDisposable
         }
     }
 
-    private bool IsFloat8(PublishedTensor tensor) => !tensor.IsMxfp4 && _tensors.Entries[tensor.Name].Type == ElementType.Float8E4M3;
-
-    /// <summary>The layouts that the family has.</summary>
-    internal IEnumerable<BlockLayout> Layouts() => Enum.GetValues<BlockLayout>().Where(layout => Family.Places(layout) is not null);
-
-    private IEnumerable<string> RouterNames() =>
-        from beginning in Family.Blocks
-        from layout in Layouts()
-        from place in Family.Places(layout)!
-        where place.Role == WeightRole.RouterWeight
-        select beginning + place.Name;
-
-    private List<BlockInfo> FindBlocks()
-    {
-        var blocks = new List<BlockInfo>();
-        foreach (var beginning in Family.Blocks)
-        {
-            var routers = RouterNames().Where(name => name.StartsWith(beginning, StringComparison.Ordinal)).Distinct()
-                .Select(name => new Regex($"^{Regex.Escape(name).Replace(Regex.Escape(Layer), "([0-9]+)", StringComparison.Ordinal)}$", RegexOptions.CultureInvariant)).ToArray();
-            var layers = _tensors.Entries.Keys.SelectMany(name => routers.Select(router => router.Match(name))).Where(match => match.Success)
-                .Select(match => int.TryParse(match.Groups[1].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var layer) ? layer : -1).Where(layer => layer >= 0).Distinct().Order();
-            foreach (var layer in layers)
-            {
-                var own = beginning.Replace(Layer, layer.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
-                blocks.Add(new BlockInfo(layer, own, LayoutOf(own)));
-            }
-        }
-        return blocks;
-    }
-
-    /// <summary>The layout of which most tensors are there; that which is published, if that says nothing.</summary>
-    private BlockLayout LayoutOf(string beginning) => Layouts().OrderByDescending(layout => _plan.Tensors(beginning, layout)
-        .Count(tensor => _tensors.Entries.ContainsKey(tensor.IsMxfp4 ? tensor.BlocksName : tensor.Name))).ThenByDescending(layout => layout == Family.PublishedLayout).First();
 }

@@ -105,7 +105,7 @@ internal sealed class CheckpointUpdate
     /// <summary>What the index notes of parts of tensors, without the parts of experts that are gone.</summary>
     private Dictionary<string, string> Homes()
     {
-        var parts = _source.Blocks.SelectMany(block => _source.Layouts().SelectMany(layout => _numbers.Plan.Tensors(block.Beginning, layout))).Select(tensor => tensor.Name).ToHashSet(StringComparer.Ordinal);
+        var parts = _source.Blocks.SelectMany(block => _source.Family.Layouts.SelectMany(layout => _numbers.Plan.Tensors(block.Beginning, layout))).Select(tensor => tensor.Name).ToHashSet(StringComparer.Ordinal);
         return TensorHomes.Read(_source).Where(home => parts.Contains(home.Key)).ToDictionary();
     }
 }

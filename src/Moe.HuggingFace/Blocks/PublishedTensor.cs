@@ -28,7 +28,11 @@ internal sealed record PublishedTensor(string Name, long[] Shape, WeightRole Rol
 
     /// <summary>Whether its numbers come out by decoding.</summary>
     /// <param name="store">Where it is.</param>
-    public bool IsQuantised(ITensorStore store) => IsMxfp4 || store.Entries[Name].Type == ElementType.Float8E4M3;
+    public bool IsQuantised(ITensorStore store) => IsMxfp4 || IsFloat8(store);
+
+    /// <summary>Whether its numbers are 8-bit floats, with scales.</summary>
+    /// <param name="store">Where it is.</param>
+    public bool IsFloat8(ITensorStore store) => !IsMxfp4 && store.Entries[Name].Type == ElementType.Float8E4M3;
 
     /// <summary>The names of what is stored of it, apart from the scales of 8-bit floats.</summary>
     public IReadOnlyList<string> StoredNames => IsMxfp4 ? [BlocksName, ScalesName] : [Name];

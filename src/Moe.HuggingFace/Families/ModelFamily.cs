@@ -61,6 +61,9 @@ public sealed record ModelFamily
     /// <summary>Whether other libraries know both layouts. Where they do not, names in the other layout are this library's own.</summary>
     public bool BothLayoutsAreKnown { get; init; } = true;
 
+    /// <summary>The layouts that there are.</summary>
+    internal IEnumerable<BlockLayout> Layouts => Enum.GetValues<BlockLayout>().Where(layout => Places(layout) is not null);
+
     /// <summary>The table of one layout; null if there is none.</summary>
     public IReadOnlyList<WeightPlace>? Places(BlockLayout layout) => layout switch
     {
