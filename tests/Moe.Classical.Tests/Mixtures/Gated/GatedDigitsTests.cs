@@ -28,8 +28,9 @@ public sealed class GatedDigitsTests(ITestOutputHelper output)
     [Fact]
     public void A_gate_sends_each_digit_to_the_expert_that_knows_it()
     {
+        // Two of the five folds, 40 % of the images: all of them take minutes, and give the same 0.98.
         int[][] parts = [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9]];
-        var score = Pooled([.. parts.Select(part => new MixtureMember(string.Join(" ", part), new Specialist(part)))], folds: 5, new ClassifierGateLearner(new VectorMachineLearner(new VectorMachineOptions { Standardise = false })));
+        var score = Pooled([.. parts.Select(part => new MixtureMember(string.Join(" ", part), new Specialist(part)))], folds: 2, new ClassifierGateLearner(new VectorMachineLearner(new VectorMachineOptions { Standardise = false })));
         score.Average.Should().BeLessThan(0.8);
         score.RightOfEach.Max().Should().BeLessThan(0.45);
         score.Right.Should().BeGreaterThanOrEqualTo(0.93);
