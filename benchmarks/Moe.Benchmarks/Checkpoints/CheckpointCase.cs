@@ -1,4 +1,3 @@
-using System.IO.Enumeration;
 using Moe.Benchmarks.Measured;
 using Moe.Benchmarks.Ratios;
 using Moe.HuggingFace;
@@ -12,11 +11,8 @@ namespace Moe.Benchmarks.Checkpoints;
 /// <param name="experts">How many experts.</param>
 /// <param name="width">Of tokens.</param>
 /// <param name="hidden">Inside an expert.</param>
-internal sealed class CheckpointCase(string id, BlockLayout layout, ElementType type, int experts, int width, int hidden)
+internal sealed class CheckpointCase(string id, BlockLayout layout, ElementType type, int experts, int width, int hidden) : MeasuredCase(id)
 {
-    /// <summary>A tiny block that shows in a second whether everything works. It is run only if it is asked for.</summary>
-    public const string Smoke = "smoke";
-
     private const double MostTime = 2;
     private const double MostMemory = 1.2;
 
@@ -28,13 +24,9 @@ internal sealed class CheckpointCase(string id, BlockLayout layout, ElementType 
         new($"{Smoke}/4x16x8", BlockLayout.PerExpert, ElementType.Float32, 4, 16, 8),
     ];
 
-    public string Id { get; } = id;
-
-    private bool IsSmoke => Id.StartsWith(Smoke, StringComparison.Ordinal);
-
     /// <summary>The cases that are meant; that of the smoke test only where the pattern names it.</summary>
     /// <param name="patterns">Parts of ids, in which * stands for anything; all but the smoke test when there is none.</param>
-    public static IReadOnlyList<CheckpointCase> Matching(IReadOnlyList<string> patterns) => [.. All.Where(row => patterns.Count == 0 ? !row.IsSmoke : patterns.Any(row.IsMeant))];
+    public static IReadOnlyList<CheckpointCase> Matching(IReadOnlyList<string> patterns) => Matching(All, patterns);
 
     /// <summary>Measures.</summary>
     /// <param name="parent">Where the file may lie for a while.</param>
@@ -67,31 +59,11 @@ internal sealed class CheckpointCase(string id, BlockLayout layout, ElementType 
         }
     }
 
-    private bool IsMeant(string pattern) =>
-        FileSystemName.MatchesSimpleExpression($"*{pattern}*", Id) && (!IsSmoke || pattern.Contains(Smoke, StringComparison.OrdinalIgnoreCase));
-
     private IEnumerable<MeasuredRow> Peak(BlockFolder block)
     {
         if (!ResidentMemory.IsTold)
             yield break;
         var peak = ResidentMemory.PeakOf(block.Load);
         yield return Row("peak of memory while the block is loaded", [peak], "B", "bytes of its tensors", [block.Bytes], IsSmoke ? null : MostMemory * block.Bytes);
-    }
-
-    private MeasuredRow Row(string what, IReadOnlyList<double> samples, string unit, string against, IReadOnlyList<double> others, double? target = null)
-    {
-        var spread = Quartiles.Of(samples);
-        return new MeasuredRow
-        {
-            Case = Id,
-            What = what,
-            Value = spread.Median,
-            Low = spread.Low,
-            High = spread.High,
-            Unit = unit,
-            Against = against,
-            AgainstValue = Quartiles.Of(others).Median,
-            Target = target,
-        };
     }
 }

@@ -34,40 +34,6 @@ internal static class CheckpointsCommand
             return Commands.Fail(Commands.BadUsage, [$"--cases ({string.Join(' ', patterns)}) matches none of: {string.Join(", ", CheckpointCase.All.Select(row => row.Id))}."]);
         if (!Directory.Exists(folder))
             return Commands.Fail(Commands.BadUsage, [$"--folder ({folder}) is no folder."]);
-
-        using var cancellation = new CancellationTokenSource();
-        ConsoleCancelEventHandler stop = (_, pressed) =>
-        {
-            // The first Ctrl+C ends the run, the second the process.
-            pressed.Cancel = !cancellation.IsCancellationRequested;
-            cancellation.Cancel();
-        };
-        Console.CancelKeyPress += stop;
-        try
-        {
-            using var file = json is null ? null : new ResultFile(json);
-            Console.WriteLine(MeasuringEnvironment.Describe(MeasuringDevice.Cpu));
-            var rows = new List<MeasuredRow>();
-            foreach (var (place, own) in cases.Index())
-            {
-                rows.AddRange(own.Measure(folder, seconds, cancellation.Token));
-                Console.Error.WriteLine($"[{place + 1}/{cases.Count}] {own.Id}");
-            }
-            MeasuredTable.Print(rows);
-            file?.Write(MeasuredRow.ToJson(rows));
-            return Commands.Ok;
-        }
-        catch (OperationCanceledException)
-        {
-            return Commands.Fail(Commands.Interrupted, ["stopped; nothing was written."]);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidOperationException)
-        {
-            return Commands.Fail(Commands.Failed, [exception.Message]);
-        }
-        finally
-        {
-            Console.CancelKeyPress -= stop;
-        }
+        return MeasuredRun.Of(json, cases, (own, cancellation) => own.Measure(folder, seconds, cancellation));
     }
 }

@@ -1,17 +1,12 @@
-using System.IO.Enumeration;
 using Moe.Benchmarks.Em.Cases;
 using Moe.Benchmarks.Measured;
-using Moe.Benchmarks.Ratios;
 
 namespace Moe.Benchmarks.Em;
 
 /// <summary>A fit that is measured. What is compared is measured in turns, since the speed of a machine changes.</summary>
 /// <param name="id">What <c>--cases</c> is compared with.</param>
-internal abstract class EmCase(string id)
+internal abstract class EmCase(string id) : MeasuredCase(id)
 {
-    /// <summary>Tiny fits that show in seconds whether everything works. They are run only if they are asked for.</summary>
-    public const string Smoke = "smoke";
-
     public static IReadOnlyList<EmCase> All { get; } =
     [
         .. GoldenProblem.Names.Select(name => new IterationCase($"iteration/{name}", () => GoldenProblem.Read(name), iterations: 40, targetMs: 0.8)),
@@ -26,37 +21,12 @@ internal abstract class EmCase(string id)
         new OutOfFoldCase($"{Smoke}/out-of-fold", 60, iterations: 3),
     ];
 
-    public string Id { get; } = id;
-
     /// <summary>The cases that are meant; those of the smoke test only where the pattern names it.</summary>
     /// <param name="patterns">Parts of ids, in which * stands for anything; all but the smoke test when there is none.</param>
-    public static IReadOnlyList<EmCase> Matching(IReadOnlyList<string> patterns) =>
-        [.. All.Where(row => patterns.Count == 0 ? !row.IsSmoke : patterns.Any(row.IsMeant))];
+    public static IReadOnlyList<EmCase> Matching(IReadOnlyList<string> patterns) => Matching(All, patterns);
 
     /// <summary>Measures.</summary>
     /// <param name="seconds">Time for the rounds; there are at least three.</param>
     /// <param name="cancellation">Ends it between two rounds, and in fits.</param>
     public abstract IReadOnlyList<MeasuredRow> Measure(double seconds, CancellationToken cancellation);
-
-    protected MeasuredRow Row(string what, IEnumerable<double> samples, string unit, string? against = null, IEnumerable<double>? others = null, double? target = null)
-    {
-        var spread = Quartiles.Of(samples);
-        return new MeasuredRow
-        {
-            Case = Id,
-            What = what,
-            Value = spread.Median,
-            Low = spread.Low,
-            High = spread.High,
-            Unit = unit,
-            Against = against,
-            AgainstValue = others is null ? null : Quartiles.Of(others).Median,
-            Target = target,
-        };
-    }
-
-    private bool IsSmoke => Id.StartsWith(Smoke, StringComparison.Ordinal);
-
-    private bool IsMeant(string pattern) =>
-        FileSystemName.MatchesSimpleExpression($"*{pattern}*", Id) && (!IsSmoke || pattern.Contains(Smoke, StringComparison.OrdinalIgnoreCase));
 }

@@ -33,40 +33,6 @@ internal static class EmCommand
             return Commands.Fail(Commands.BadUsage, [$"--cases ({string.Join(' ', patterns)}) matches none of: {string.Join(", ", EmCase.All.Select(row => row.Id))}."]);
         if (!keep && MeasuringEnvironment.StartAgain(args) is { } code)
             return code;
-
-        using var cancellation = new CancellationTokenSource();
-        ConsoleCancelEventHandler stop = (_, pressed) =>
-        {
-            // The first Ctrl+C ends the run, the second the process.
-            pressed.Cancel = !cancellation.IsCancellationRequested;
-            cancellation.Cancel();
-        };
-        Console.CancelKeyPress += stop;
-        try
-        {
-            using var file = json is null ? null : new ResultFile(json);
-            Console.WriteLine(MeasuringEnvironment.Describe(MeasuringDevice.Cpu));
-            var rows = new List<MeasuredRow>();
-            foreach (var (place, own) in cases.Index())
-            {
-                rows.AddRange(own.Measure(seconds, cancellation.Token));
-                Console.Error.WriteLine($"[{place + 1}/{cases.Count}] {own.Id}");
-            }
-            MeasuredTable.Print(rows);
-            file?.Write(MeasuredRow.ToJson(rows));
-            return Commands.Ok;
-        }
-        catch (OperationCanceledException)
-        {
-            return Commands.Fail(Commands.Interrupted, ["stopped; nothing was written."]);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidOperationException)
-        {
-            return Commands.Fail(Commands.Failed, [exception.Message]);
-        }
-        finally
-        {
-            Console.CancelKeyPress -= stop;
-        }
+        return MeasuredRun.Of(json, cases, (own, cancellation) => own.Measure(seconds, cancellation));
     }
 }

@@ -31,6 +31,36 @@ internal static class Commands
             : parsed.Invoke();
     }
 
+    /// <summary>Does what takes long, until Ctrl+C; the code to exit with.</summary>
+    public static int Guarded(Action<CancellationToken> action)
+    {
+        using var cancellation = new CancellationTokenSource();
+        ConsoleCancelEventHandler stop = (_, pressed) =>
+        {
+            // The first Ctrl+C ends the run, the second the process.
+            pressed.Cancel = !cancellation.IsCancellationRequested;
+            cancellation.Cancel();
+        };
+        Console.CancelKeyPress += stop;
+        try
+        {
+            action(cancellation.Token);
+            return Ok;
+        }
+        catch (OperationCanceledException)
+        {
+            return Fail(Interrupted, ["stopped; nothing was written."]);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidOperationException)
+        {
+            return Fail(Failed, [exception.Message]);
+        }
+        finally
+        {
+            Console.CancelKeyPress -= stop;
+        }
+    }
+
     public static int Fail(int code, IEnumerable<string> messages)
     {
         foreach (var message in messages)

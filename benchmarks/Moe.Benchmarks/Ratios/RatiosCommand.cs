@@ -47,37 +47,16 @@ internal static class RatiosCommand
         if (device.WhyMissing() is { } missing)
             return Commands.Fail(Commands.BadUsage, [$"--device ({deviceName}): {missing}"]);
 
-        using var cancellation = new CancellationTokenSource();
-        ConsoleCancelEventHandler stop = (_, pressed) =>
-        {
-            // The first Ctrl+C ends the run between two calls, the second the process.
-            pressed.Cancel = !cancellation.IsCancellationRequested;
-            cancellation.Cancel();
-        };
-        Console.CancelKeyPress += stop;
-        try
+        return Commands.Guarded(cancellation =>
         {
             using var file = json is null ? null : new ResultFile(json);
             if (threads is { } count)
                 set_num_threads(count);
             Console.WriteLine(MeasuringEnvironment.Describe(device));
-            var results = Measure(rows, device, seconds, PeakMemory.Find(device, cancellation.Token), cancellation.Token);
+            var results = Measure(rows, device, seconds, PeakMemory.Find(device, cancellation), cancellation);
             ResultTable.Print(results);
             file?.Write(RatioRow.ToJson(results.Select(result => result.ToRow())));
-            return Commands.Ok;
-        }
-        catch (OperationCanceledException)
-        {
-            return Commands.Fail(Commands.Interrupted, ["stopped; nothing was written."]);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidOperationException)
-        {
-            return Commands.Fail(Commands.Failed, [exception.Message]);
-        }
-        finally
-        {
-            Console.CancelKeyPress -= stop;
-        }
+        });
     }
 
     private static List<RowResult> Measure(IReadOnlyList<RatioCase> rows, MeasuringDevice device, double seconds, PeakMemory? memory, CancellationToken cancellation)
