@@ -8,10 +8,9 @@ internal sealed class BlockUpdate
     private readonly PublishedBlock _block;
     private readonly OrderedDictionary<string, (PublishedTensor Tensor, ElementType Type)> _tensors = new(StringComparer.Ordinal);
 
-    private BlockUpdate(Checkpoint source, PublishedBlock block)
+    private BlockUpdate(Checkpoint source, PublishedBlock block, IReadOnlyList<PublishedTensor> before)
     {
         _block = block;
-        var before = source.Checked(block.Info);
         foreach (var tensor in block.Tensors)
         {
             // Experts that are new have the type of the others.
@@ -42,7 +41,8 @@ internal sealed class BlockUpdate
             throw new ArgumentException($"The block {block.Info.Beginning} ({block.Family.Name}, {block.Info.Layout}) is not of {source.Folder}.", parameterName);
         if (block.Compression is { } compression)
             throw new NotSupportedException($"The weights of {block.Info.Beginning} are kept as {compression}: they are not what the checkpoint has.");
-        if (source.Checked(block.Info).FirstOrDefault(tensor => tensor.IsQuantised(source.Tensors)) is { } quantised)
+        var before = source.Checked(block.Info);
+        if (before.FirstOrDefault(tensor => tensor.IsQuantised(source.Tensors)) is { } quantised)
             throw new NotSupportedException($"{quantised.Name} is quantised in {source.Folder}, and trained weights are not quantised again. {nameof(Checkpoint)}.{nameof(Checkpoint.Decode)} makes a checkpoint that takes them.");
 
         // Names alone may be those of a smaller or larger model.
@@ -52,7 +52,7 @@ internal sealed class BlockUpdate
             if (!own.TryGetValue(tensor.Name, out var shape) || !shape.AsSpan().SequenceEqual(tensor.Shape))
                 throw new ArgumentException($"The block {block.Info.Beginning} is not of {source.Folder}: it has {tensor.Name} {(shape is null ? "not at all" : $"of shape [{string.Join(", ", shape)}]")}; expected [{string.Join(", ", tensor.Shape)}].", parameterName);
         }
-        return new BlockUpdate(source, block);
+        return new BlockUpdate(source, block, before);
     }
 
     /// <summary>A tensor as it is now, on the CPU; the caller's.</summary>

@@ -72,7 +72,7 @@ internal sealed class CheckpointConversion : IDisposable
                 fileOf[tensor.Name] = name;
             bytes += tensors.Sum(FilePlan.ByteCount);
         }
-        CopyOthers(folder, fileOf, bytes);
+        SideFiles.Copy(_source, folder, Instead(fileOf, bytes), cancellationToken);
     }
 
     public void Dispose()
@@ -117,21 +117,15 @@ internal sealed class CheckpointConversion : IDisposable
         return numbers;
     }
 
-    /// <summary>Everything beside the tensors as it is, and the index with the new names.</summary>
-    private void CopyOthers(string folder, Dictionary<string, string> fileOf, long bytes)
+    /// <summary>What is beside the tensors and not as it was: the index has new names, and settings say nothing of quantisation where all is decoded.</summary>
+    private Dictionary<string, Action<string, string>> Instead(Dictionary<string, string> fileOf, long bytes)
     {
-        var tensors = _source.Files.Files.ToHashSet(StringComparer.Ordinal);
-        foreach (var path in Directory.EnumerateFiles(_source.Folder))
+        var instead = new Dictionary<string, Action<string, string>>(StringComparer.Ordinal)
         {
-            var name = Path.GetFileName(path);
-            if (tensors.Contains(name))
-                continue;
-            if (name == ShardIndex.FileName)
-                _index.Write(Path.Combine(folder, name), _blocks, fileOf, _isDecoded ? bytes : null);
-            else if (_isDecoded && name == Checkpoint.ConfigFile)
-                File.WriteAllBytes(Path.Combine(folder, name), SettingsText.Without(File.ReadAllBytes(path), QuantisationSettings.Field));
-            else
-                File.Copy(path, Path.Combine(folder, name));
-        }
+            [ShardIndex.FileName] = (_, target) => _index.Write(target, _blocks, fileOf, _isDecoded ? bytes : null),
+        };
+        if (_isDecoded)
+            instead[Checkpoint.ConfigFile] = (path, target) => File.WriteAllBytes(target, SettingsText.Without(File.ReadAllBytes(path), QuantisationSettings.Field));
+        return instead;
     }
 }

@@ -33,12 +33,14 @@ internal sealed class CheckpointUpdate
     public void Write(string folder, CancellationToken cancellationToken)
     {
         var wanted = DataOrder.Of(_source.Files);
-        var index = new Dictionary<string, string>(StringComparer.Ordinal);
+        var fileOf = new Dictionary<string, string>(StringComparer.Ordinal);
         var bytes = 0L;
+        var stored = _source.Tensors.Entries.Values.ToLookup(entry => _source.Files.FileOf(entry.Name), TensorDescription.Of);
+        var made = _made.Values.ToLookup(made => made.File, made => made.Tensor);
         foreach (var file in _source.Files.Files)
         {
             // A file that held nothing but experts that are gone is gone too.
-            var (tensors, order) = TensorsOf(file, wanted);
+            var (tensors, order) = Planned([.. stored[file]], [.. made[file]], wanted);
             if (tensors.Length == 0)
                 continue;
             cancellationToken.ThrowIfCancellationRequested();
@@ -47,19 +49,17 @@ internal sealed class CheckpointUpdate
             else
                 File.Copy(Path.Combine(_source.Folder, file), Path.Combine(folder, file));
             foreach (var tensor in tensors)
-                index[tensor.Name] = file;
+                fileOf[tensor.Name] = file;
             bytes += tensors.Sum(FilePlan.ByteCount);
         }
-        CopyOthers(folder, index, bytes);
+        SideFiles.Copy(_source, folder, Instead(fileOf, bytes), cancellationToken);
     }
 
     /// <summary>What a file holds from now on, and the order to write it in; null where it can be copied.</summary>
-    private (TensorDescription[] Tensors, TensorOrder? Order) TensorsOf(string file, TensorOrder wanted)
+    private (TensorDescription[] Tensors, TensorOrder? Order) Planned(TensorDescription[] before, TensorDescription[] made, TensorOrder wanted)
     {
-        TensorDescription[] before = [.. _source.Tensors.Entries.Values.Where(entry => _source.Files.FileOf(entry.Name) == file).Select(TensorDescription.Of)];
         if (!before.Any(tensor => _replaced.Contains(tensor.Name)))
             return (before, null);
-        TensorDescription[] made = [.. _made.Values.Where(made => made.File == file).Select(made => made.Tensor)];
         TensorDescription[] kept = [.. before.Where(tensor => !_replaced.Contains(tensor.Name))];
         if (made.Length + kept.Length == before.Length && before.All(IsAsBefore))
             return (before, TensorOrder.AsGiven);
@@ -78,19 +78,17 @@ internal sealed class CheckpointUpdate
             _source.Tensors.Read(name, first, target);
     }
 
-    /// <summary>Everything beside the tensors as it is, but for settings and index where there are other experts.</summary>
-    private void CopyOthers(string folder, Dictionary<string, string> index, long bytes)
+    /// <summary>What is beside the tensors and not as it was: settings and index where there are other experts.</summary>
+    private Dictionary<string, Action<string, string>> Instead(Dictionary<string, string> fileOf, long bytes)
     {
-        foreach (var path in Directory.EnumerateFiles(_source.Folder).Where(path => !_source.Files.Files.Contains(Path.GetFileName(path))))
+        if (_numbers.Settings is not { } settings)
+            return [];
+        return new(StringComparer.Ordinal)
         {
-            var (name, target) = (Path.GetFileName(path), Path.Combine(folder, Path.GetFileName(path)));
-            if (_numbers.Settings is not null && name == Checkpoint.ConfigFile)
-                File.WriteAllBytes(target, _numbers.Settings);
-            else if (_numbers.Settings is not null && name == ShardIndex.FileName)
-                ShardIndex.Rewrite(path, target, Ordered(index.Keys, [.. ShardIndex.Read(path).Keys]).Select(tensor => KeyValuePair.Create(tensor, index[tensor])), bytes, json => TensorHomes.Write(json, Homes()));
-            else
-                File.Copy(path, target);
-        }
+            [Checkpoint.ConfigFile] = (_, target) => File.WriteAllBytes(target, settings),
+            [ShardIndex.FileName] = (path, target) => ShardIndex.Rewrite(
+                path, target, Ordered(fileOf.Keys, [.. ShardIndex.Read(path).Keys]).Select(tensor => KeyValuePair.Create(tensor, fileOf[tensor])), bytes, json => TensorHomes.Write(json, Homes())),
+        };
     }
 
     /// <summary>Names that are sorted stay sorted; otherwise those that are there keep their order, and those that are new come behind the last of their block.</summary>

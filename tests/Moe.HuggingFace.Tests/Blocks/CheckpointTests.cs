@@ -79,9 +79,7 @@ public sealed class CheckpointTests
         using (var fused = Checkpoint.Open(target.File("fused")))
             fused.Convert(BlockLayout.PerExpert, target.File("back"));
         Directory.EnumerateFiles(target.File("fused")).Count().Should().BeLessThan(Directory.EnumerateFiles(folder.FullName).Count(), "some shards held parts only");
-        foreach (var path in Directory.EnumerateFiles(folder.FullName))
-            File.ReadAllBytes(Path.Combine(target.File("back"), Path.GetFileName(path))).AsSpan().SequenceEqual(File.ReadAllBytes(path)).Should().BeTrue("{0} is the same to the byte", path);
-        Directory.EnumerateFiles(target.File("back")).Should().HaveCount(Directory.EnumerateFiles(folder.FullName).Count());
+        SameFiles.Require(target.File("back"), folder.FullName);
         Directory.EnumerateFileSystemEntries(target.FullName).Should().HaveCount(2, "nothing is left beside the results");
     }
 
@@ -98,8 +96,7 @@ public sealed class CheckpointTests
         using var checkpoint = Checkpoint.Open(folder.FullName);
         using var block = checkpoint.LoadBlock();
         checkpoint.Save(target.File("same"), [block]);
-        foreach (var path in Directory.EnumerateFiles(folder.FullName))
-            File.ReadAllBytes(Path.Combine(target.File("same"), Path.GetFileName(path))).AsSpan().SequenceEqual(File.ReadAllBytes(path)).Should().BeTrue("{0} is the same to the byte", path);
+        SameFiles.Require(target.File("same"), folder.FullName);
 
         using (no_grad())
         {

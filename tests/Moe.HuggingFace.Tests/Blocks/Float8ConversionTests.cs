@@ -41,8 +41,8 @@ public sealed class Float8ConversionTests
         Convert(target.File("fused"), BlockLayout.Fused, target.File("copy"));
         Convert(target.File("copy"), BlockLayout.PerExpert, target.File("back"));
 
-        ShouldBeTheFilesOf(target.File("copy"), target.File("fused"));
-        ShouldBeTheFilesOf(target.File("back"), folder.FullName);
+        SameFiles.Require(target.File("copy"), target.File("fused"));
+        SameFiles.Require(target.File("back"), folder.FullName);
     }
 
     [Theory]
@@ -68,7 +68,7 @@ public sealed class Float8ConversionTests
         Convert(folder.FullName, isFused ? BlockLayout.PerExpert : BlockLayout.Fused, target.File("other"));
         Convert(target.File("other"), isFused ? BlockLayout.Fused : BlockLayout.PerExpert, target.File("back"));
 
-        ShouldBeTheFilesOf(target.File("back"), folder.FullName);
+        SameFiles.Require(target.File("back"), folder.FullName);
         var names = JsonNode.Parse(File.ReadAllText(Path.Combine(target.File("other"), "model.safetensors.index.json")))!["weight_map"]!.AsObject().Select(pair => pair.Key).ToList();
         var experts = names.Where(name => name.StartsWith("model.layers.1", StringComparison.Ordinal) && name.Contains(".experts.", StringComparison.Ordinal)).ToList();
         experts.Should().HaveCount(isFused ? 18 : 4).And.Equal(names.GetRange(names.IndexOf(experts[0]), experts.Count), "those of a block stay together");
@@ -95,7 +95,7 @@ public sealed class Float8ConversionTests
         Convert(folder.FullName, BlockLayout.PerExpert, target.File("apart"));
         Convert(target.File("apart"), BlockLayout.Fused, target.File("back"));
 
-        ShouldBeTheFilesOf(target.File("back"), folder.FullName);
+        SameFiles.Require(target.File("back"), folder.FullName);
     }
 
     [Theory]
@@ -137,7 +137,7 @@ public sealed class Float8ConversionTests
         Convert(folder.FullName, BlockLayout.Fused, target.File("fused"));
         Convert(target.File("fused"), BlockLayout.PerExpert, target.File("back"));
 
-        ShouldBeTheFilesOf(target.File("back"), folder.FullName);
+        SameFiles.Require(target.File("back"), folder.FullName);
         using var fused = SafetensorsFolder.Open(target.File("fused"));
         fused.Entries[$"{Layer1}gate_up_proj"].Type.Should().Be(ElementType.Float8E4M3);
         fused.Entries[$"{Layer1}down_proj"].Type.Should().Be(ElementType.BFloat16);
@@ -183,7 +183,7 @@ public sealed class Float8ConversionTests
         Convert(folder.FullName, BlockLayout.PerExpert, target.File("apart"));
         Convert(target.File("apart"), BlockLayout.Fused, target.File("back"));
 
-        ShouldBeTheFilesOf(target.File("back"), folder.FullName);
+        SameFiles.Require(target.File("back"), folder.FullName);
         using var scope = NewDisposeScope();
         using var fused = Checkpoint.Open(folder.FullName);
         using var apart = Checkpoint.Open(target.File("apart"));
@@ -216,7 +216,7 @@ public sealed class Float8ConversionTests
         using var target = new TemporaryFolder();
         Convert(folder.FullName, BlockLayout.PerExpert, target.File("apart"));
         Convert(target.File("apart"), BlockLayout.Fused, target.File("back"));
-        ShouldBeTheFilesOf(target.File("back"), folder.FullName);
+        SameFiles.Require(target.File("back"), folder.FullName);
     }
 
     private static Float8Model Llama4(long hidden)
@@ -274,12 +274,5 @@ public sealed class Float8ConversionTests
         var bytes = new byte[store.Entries[name].ByteCount];
         store.Read(name, 0, bytes);
         return bytes;
-    }
-
-    private static void ShouldBeTheFilesOf(string folder, string expected)
-    {
-        Directory.EnumerateFiles(folder).Select(Path.GetFileName).Should().BeEquivalentTo(Directory.EnumerateFiles(expected).Select(Path.GetFileName));
-        foreach (var path in Directory.EnumerateFiles(expected))
-            File.ReadAllBytes(Path.Combine(folder, Path.GetFileName(path))).AsSpan().SequenceEqual(File.ReadAllBytes(path)).Should().BeTrue("{0} is the same to the byte", path);
     }
 }

@@ -92,7 +92,7 @@ public sealed class PublishedBlockTests
         using var checkpoint = Checkpoint.Open(folder.FullName);
         using var block = checkpoint.LoadBlock();
         SafetensorsWriter.Write(folder.File("again.safetensors"), block.Weights(), new Dictionary<string, string> { ["format"] = "pt" });
-        File.ReadAllBytes(folder.File("again.safetensors")).AsSpan().SequenceEqual(File.ReadAllBytes(published.WeightsPath)).Should().BeTrue("the file is the same to the byte");
+        SameFiles.RequireFile(folder.File("again.safetensors"), published.WeightsPath);
     }
 
     [Theory]
@@ -115,7 +115,7 @@ public sealed class PublishedBlockTests
             other.Convert(first, target.File("back"));
         }
         foreach (var file in new[] { "config.json", "weights.safetensors" })
-            File.ReadAllBytes(Path.Combine(target.File("back"), file)).AsSpan().SequenceEqual(File.ReadAllBytes(folder.File(file))).Should().BeTrue("{0} is the same to the byte", file);
+            SameFiles.RequireFile(Path.Combine(target.File("back"), file), folder.File(file));
     }
 
     [Theory]
@@ -141,7 +141,7 @@ public sealed class PublishedBlockTests
         using (var other = Checkpoint.Open(target.File("other")))
             other.Convert(BlockLayout.PerExpert, target.File("back"));
 
-        File.ReadAllBytes(Path.Combine(target.File("back"), "mixed.safetensors")).AsSpan().SequenceEqual(File.ReadAllBytes(folder.File("mixed.safetensors"))).Should().BeTrue();
+        SameFiles.RequireFile(Path.Combine(target.File("back"), "mixed.safetensors"), folder.File("mixed.safetensors"));
     }
 
     [Theory]

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Moe.Core;
 using Moe.Core.Tests;
@@ -10,8 +9,6 @@ namespace Moe.HuggingFace.Tests;
 /// <summary>Layers with other experts than a checkpoint has, written back as a checkpoint.</summary>
 public sealed class SurgeryTests
 {
-    private static readonly ExpertAdditionOptions Exact = new() { ExpertNoise = 0, GateNoise = 0 };
-
     private static readonly Dictionary<string, Func<MixtureOfExperts, MixtureOfExperts>> Operations = new()
     {
         ["remove"] = layer => ExpertRemoval.Remove(layer, [1, 4, 6]).Layer,
@@ -126,44 +123,6 @@ public sealed class SurgeryTests
     }
 
     [Theory]
-    [InlineData("mixtral", BlockLayout.PerExpert, 30_000)]
-    [InlineData("mixtral", BlockLayout.PerExpert, long.MaxValue)]
-    [InlineData("mixtral", BlockLayout.Fused, 30_000)]
-    [InlineData("deepseek_v3", BlockLayout.PerExpert, 30_000)]
-    [InlineData("deepseek_v3", BlockLayout.Fused, long.MaxValue)]
-    [InlineData("qwen2_moe", BlockLayout.PerExpert, long.MaxValue)]
-    [InlineData("gpt_oss", BlockLayout.Fused, 30_000)]
-    [InlineData("gpt_oss", BlockLayout.PerExpert, 30_000)]
-    [InlineData("deepseek_v3", BlockLayout.PerExpert, 30_000, true)]
-    [InlineData("deepseek_v3", BlockLayout.Fused, 30_000, true)]
-    public void Copies_that_are_added_and_removed_again_leave_every_file_with_the_same_bytes(string name, BlockLayout layout, long maxShardBytes, bool mixedTypes = false)
-    {
-        using var scope = NewDisposeScope();
-        using var folder = TwoLayerModel.Of(name, layout, maxShardBytes, mixedTypes);
-        using var target = new TemporaryFolder();
-        using (var checkpoint = Checkpoint.Open(folder.FullName))
-        {
-            checkpoint.SaveEach(target.File("more"), info =>
-            {
-                using var block = checkpoint.Load(info);
-                return block.With(ExpertAddition.AddCopies(block.Layer, [0, 2, 4, 6], Exact).Layer);
-            });
-        }
-        using (var more = Checkpoint.Open(target.File("more")))
-        {
-            more.Describe(more.Block()).Experts.Should().Be(12);
-            more.SaveEach(target.File("back"), info =>
-            {
-                // In groups, copies stand at the end of each.
-                using var block = more.Load(info);
-                return block.With(ExpertRemoval.Remove(block.Layer, name == "deepseek_v3" ? [2, 5, 8, 11] : [8, 9, 10, 11]).Layer);
-            });
-        }
-        RequireSameFiles(target.File("back"), folder.FullName);
-        target.Names().Should().Equal("back", "more");
-    }
-
-    [Theory]
     [InlineData(BlockLayout.PerExpert)]
     [InlineData(BlockLayout.Fused)]
     public void Frozen_experts_are_written_wherever_they_lie(BlockLayout layout)
@@ -182,7 +141,7 @@ public sealed class SurgeryTests
 
             checkpoint.Save(target.File("saved"), [frozen]);
 
-            RequireSameFiles(target.File("saved"), folder.FullName);
+            SameFiles.Require(target.File("saved"), folder.FullName);
         }
     }
 
@@ -206,47 +165,6 @@ public sealed class SurgeryTests
             var isFrozen = name.Contains("experts.3.", StringComparison.Ordinal) || name.Contains("experts.6.", StringComparison.Ordinal);
             Compare.Close(gradient, isFrozen ? zeros_like(all[name]) : all[name], 1e-5 * Math.Max(1, all[name].abs().max().item<float>()), name);
         }
-    }
-
-    [Fact]
-    public void A_shard_of_experts_that_are_all_gone_is_gone_and_others_keep_their_bytes()
-    {
-        using var scope = NewDisposeScope();
-        using var folder = TwoLayerModel.Of("mixtral", BlockLayout.PerExpert, maxShardBytes: 10_000);
-        using var target = new TemporaryFolder();
-        using var checkpoint = Checkpoint.Open(folder.FullName);
-        PublishedBlock[] blocks = [.. checkpoint.Blocks.Select(info => Pruned(checkpoint, info))];
-
-        checkpoint.Save(target.File("saved"), blocks);
-
-        var namesIn = checkpoint.Tensors.Entries.Keys.ToLookup(checkpoint.Files.FileOf);
-        var gone = namesIn.Where(file => file.All(IsGone)).Select(file => file.Key).ToArray();
-        gone.Should().NotBeEmpty();
-        Directory.EnumerateFiles(target.File("saved"), "*.safetensors").Select(Path.GetFileName).Should().BeEquivalentTo(namesIn.Select(file => file.Key).Except(gone));
-        foreach (var file in namesIn.Where(file => !file.Any(name => IsGone(name) || name.EndsWith("gate.weight", StringComparison.Ordinal))))
-            File.ReadAllBytes(Path.Combine(target.File("saved"), file.Key)).AsSpan().SequenceEqual(File.ReadAllBytes(folder.File(file.Key))).Should().BeTrue("{0} is the same to the byte", file.Key);
-
-        static bool IsGone(string name) => name.Contains("experts.6.", StringComparison.Ordinal) || name.Contains("experts.7.", StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void Pruned_in_the_other_layout_and_converted_back_every_shard_is_the_same()
-    {
-        using var scope = NewDisposeScope();
-        using var folder = TwoLayerModel.Of("mixtral", BlockLayout.PerExpert, maxShardBytes: 30_000);
-        using var target = new TemporaryFolder();
-        using var checkpoint = Checkpoint.Open(folder.FullName);
-        checkpoint.SaveEach(target.File("pruned"), info => Pruned(checkpoint, info));
-        checkpoint.Convert(BlockLayout.Fused, target.File("fused"));
-        using var fused = Checkpoint.Open(target.File("fused"));
-        fused.SaveEach(target.File("fused and pruned"), info => Pruned(fused, info));
-        File.ReadAllText(Path.Combine(target.File("fused and pruned"), ShardIndex.FileName)).Should().Contain("experts.5.").And.NotContain("experts.6.");
-        using var there = Checkpoint.Open(target.File("fused and pruned"));
-        there.Convert(BlockLayout.PerExpert, target.File("back"));
-
-        foreach (var path in Directory.EnumerateFiles(target.File("pruned"), "*.safetensors"))
-            File.ReadAllBytes(Path.Combine(target.File("back"), Path.GetFileName(path))).AsSpan().SequenceEqual(File.ReadAllBytes(path)).Should().BeTrue("{0} is the same to the byte", path);
-        ShardIndex.Read(Path.Combine(target.File("back"), ShardIndex.FileName)).Should().BeEquivalentTo(ShardIndex.Read(Path.Combine(target.File("pruned"), ShardIndex.FileName)));
     }
 
     [Theory]
@@ -284,53 +202,8 @@ public sealed class SurgeryTests
         PublishedBlock Other(Checkpoint checkpoint, BlockInfo info)
         {
             using var block = checkpoint.Load(info);
-            return block.With((operation == "add" ? ExpertAddition.AddCopies(block.Layer, [0, 2], Exact) : ExpertRemoval.Remove(block.Layer, [1])).Layer);
+            return block.With((operation == "add" ? ExpertAddition.AddCopies(block.Layer, [0, 2], OtherLayers.Exact) : ExpertRemoval.Remove(block.Layer, [1])).Layer);
         }
-    }
-
-    [Fact]
-    public void An_index_that_is_not_sorted_keeps_its_order()
-    {
-        using var scope = NewDisposeScope();
-        using var folder = TwoLayerModel.Of("mixtral", BlockLayout.PerExpert, maxShardBytes: 30_000);
-        using var target = new TemporaryFolder();
-        var path = folder.File(ShardIndex.FileName);
-        string[] names = [.. ShardIndex.Read(path).Keys.Reverse()];
-        var json = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
-        json["weight_map"] = new JsonObject(json["weight_map"]!.AsObject().Reverse().Select(pair => KeyValuePair.Create(pair.Key, pair.Value?.DeepClone())));
-        File.WriteAllText(path, json.ToJsonString());
-        using var checkpoint = Checkpoint.Open(folder.FullName);
-        checkpoint.SaveEach(target.File("fewer"), info => Pruned(checkpoint, info));
-        checkpoint.SaveEach(target.File("more"), info => Doubled(checkpoint, info));
-
-        Names("fewer").Should().Equal(names.Where(name => !name.Contains("experts.6.", StringComparison.Ordinal) && !name.Contains("experts.7.", StringComparison.Ordinal)));
-        Names("more").Where(names.Contains).Should().Equal(names);
-        Names("more").Select(name => name.Contains("layers.1.", StringComparison.Ordinal)).Should().BeInDescendingOrder("experts that are new come with those of their layer").And.HaveCount(names.Length + 48);
-
-        string[] Names(string saved) => [.. ShardIndex.Read(Path.Combine(target.File(saved), ShardIndex.FileName)).Keys];
-    }
-
-    [Fact]
-    public void One_block_after_the_other_gives_the_same_files_as_all_at_once()
-    {
-        using var scope = NewDisposeScope();
-        using var folder = TwoLayerModel.Of("deepseek_v3", BlockLayout.PerExpert, maxShardBytes: 30_000);
-        using var target = new TemporaryFolder();
-        using var checkpoint = Checkpoint.Open(folder.FullName);
-        var asked = new List<BlockInfo>();
-        PublishedBlock[] blocks = [.. checkpoint.Blocks.Select(info => Doubled(checkpoint, info))];
-        PublishedBlock? last = null;
-
-        checkpoint.Save(target.File("at once"), blocks);
-        checkpoint.SaveEach(target.File("one by one"), info =>
-        {
-            asked.Add(info);
-            (((GatingNetwork?)last?.Layer.Gate)?.Weight.IsInvalid).Should().NotBe(false, "a block is disposed before the next is asked for");
-            return last = Doubled(checkpoint, info);
-        });
-
-        asked.Should().Equal(checkpoint.Blocks);
-        RequireSameFiles(target.File("one by one"), target.File("at once"));
     }
 
     [Fact]
@@ -363,11 +236,11 @@ public sealed class SurgeryTests
         using var copy = Checkpoint.Open(wide.FullName);
         using var checkpoint = Checkpoint.Open(narrow.FullName);
 
-        checkpoint.SaveEach(target.File("saved"), info => Doubled(copy, info));
+        checkpoint.SaveEach(target.File("saved"), info => OtherLayers.Doubled(copy, info));
 
         using var saved = Checkpoint.Open(target.File("saved"));
         saved.Tensors.Entries.Values.Should().OnlyContain(entry => entry.Type == (entry.Name.EndsWith("bias", StringComparison.Ordinal) ? ElementType.Float32 : ElementType.BFloat16));
-        using var expected = Doubled(copy, copy.Block());
+        using var expected = OtherLayers.Doubled(copy, copy.Block());
         foreach (var (name, weight) in expected.Weights())
             Compare.SameBits(saved.Files.ReadTensor(name), weight.to(saved.Tensors.Entries[name].Type.ToTorch()), name);
     }
@@ -404,7 +277,7 @@ public sealed class SurgeryTests
             Round(round);
         TorchSharp.DisposeScopeManager.Statistics.ThreadTotalLiveCount.Should().Be(before);
 
-        void Round(int round) => checkpoint.SaveEach(target.File($"{round}"), info => Pruned(checkpoint, info));
+        void Round(int round) => checkpoint.SaveEach(target.File($"{round}"), info => OtherLayers.Pruned(checkpoint, info));
     }
 
     private static Func<MixtureOfExperts, MixtureOfExperts> Grown(Func<MixtureOfExperts, SurgeryResult> operation) => layer =>
@@ -412,18 +285,6 @@ public sealed class SurgeryTests
         using var grown = ExpertAddition.AddCopies(layer, [.. Enumerable.Range(0, 8)]).Layer;
         return operation(grown).Layer;
     };
-
-    private static PublishedBlock Pruned(Checkpoint checkpoint, BlockInfo info)
-    {
-        using var block = checkpoint.Load(info);
-        return block.With(ExpertRemoval.Remove(block.Layer, [6, 7]).Layer);
-    }
-
-    private static PublishedBlock Doubled(Checkpoint checkpoint, BlockInfo info)
-    {
-        using var block = checkpoint.Load(info);
-        return block.With(ExpertAddition.AddCopies(block.Layer, [.. Enumerable.Range(0, 8)], Exact).Layer);
-    }
 
     private static Tensor Input(PublishedBlock block)
     {
@@ -437,13 +298,6 @@ public sealed class SurgeryTests
         actual.Keys.Should().Equal(expected.Keys);
         foreach (var (name, weight) in actual)
             Compare.SameBits(weight, expected[name], name);
-    }
-
-    private static void RequireSameFiles(string actual, string expected)
-    {
-        Directory.EnumerateFileSystemEntries(actual).Select(Path.GetFileName).Should().BeEquivalentTo(Directory.EnumerateFileSystemEntries(expected).Select(Path.GetFileName));
-        foreach (var path in Directory.EnumerateFiles(expected))
-            File.ReadAllBytes(Path.Combine(actual, Path.GetFileName(path))).AsSpan().SequenceEqual(File.ReadAllBytes(path)).Should().BeTrue("{0} is the same to the byte", path);
     }
 
     /// <summary>Everything that is no block, and the settings but for the numbers.</summary>
